@@ -1,0 +1,327 @@
+"""Facts: what happened to an order, as somebody outside reported it.
+
+A fact has an identifier that makes it count once (`fact_id`, the reporter's own event id where there is
+one), the time at which it happened and its source. Facts carry nothing personal: a customer is an opaque
+id, and what a customer wrote stays in the ledger.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from journey.names import Code, OpaqueId
+from journey.times import Instant, When
+
+
+class Model(BaseModel):
+    """A value: immutable, and refusing fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("should be an IANA time zone such as Europe/Berlin") from None
+    return name
+
+
+Zone = Annotated[str, AfterValidator(_known_zone)]
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+Url = Annotated[str, AfterValidator(lambda text: str(HttpUrl(text)))]
+
+
+class Line(Model):
+    """One line of an order: so many of one thing."""
+
+    line_id: OpaqueId
+    sku: OpaqueId
+    title: Text
+    quantity: int = Field(ge=1, le=100_000)
+    unit_price: int = Field(ge=0, description="In minor units of the order's currency (ISO 4217).")
+    category: OpaqueId | None = None
+    lifespan_days: int | None = Field(
+        default=None, ge=1, le=3650, description="Days that one unit lasts, for what is used up."
+    )
+    guide_url: Url | None = Field(default=None, description="How to use and care for it.")
+    image_url: Url | None = None
+
+
+class Order(Model):
+    """What was bought, by whom (a pointer), and what was promised."""
+
+    order_id: OpaqueId
+    customer_id: OpaqueId
+    currency: str = Field(pattern=r"^[A-Z]{3}$", description="ISO 4217.")
+    country: str = Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1, where it is sent.")
+    zone: Zone = Field(description="The customer's IANA time zone.")
+    lines: tuple[Line, ...] = Field(min_length=1, max_length=500)
+    first_order: bool = False
+    ship_by: When | None = Field(default=None, description="The promised ship date.")
+    deliver_by: When | None = Field(default=None, description="The promised delivery date.")
+
+    @model_validator(mode="after")
+    def _distinct_lines(self) -> Self:
+        ids = [line.line_id for line in self.lines]
+        if len(ids) != len(set(ids)):
+            raise ValueError("lines: each line_id should appear once")
+        return self
+
+
+class LineQuantity(Model):
+    """Some of the units of one line."""
+
+    line_id: OpaqueId
+    quantity: int = Field(ge=1)
+
+
+class CarrierStatus(StrEnum):
+    """The closed set to which every carrier's words are mapped."""
+
+    LABEL_MADE = "label_made"
+    HANDED_OVER = "handed_over"
+    IN_TRANSIT = "in_transit"
+    OUT_FOR_DELIVERY = "out_for_delivery"
+    READY_FOR_PICKUP = "ready_for_pickup"
+    ATTEMPT_FAILED = "attempt_failed"
+    DELAYED = "delayed"
+    DELIVERED = "delivered"
+    RETURNING = "returning"
+    LOST = "lost"
+    UNKNOWN = "unknown"
+
+
+CARRIER_STATUSES: frozenset[str] = frozenset(CarrierStatus)
+
+
+class ReturnOutcome(StrEnum):
+    """How a return ended."""
+
+    REFUNDED = "refunded"
+    EXCHANGED = "exchanged"
+    CREDITED = "credited"
+    REPLACED = "replaced"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+class FactBase(Model):
+    """What every fact carries."""
+
+    fact_id: str = Field(min_length=1, max_length=200, pattern=r"^[^\s@]+$")
+    at: Instant = Field(description="When it happened; any offset, kept in UTC.")
+    source: OpaqueId = "unstated"
+
+
+class OrderPlaced(FactBase):
+    """The order is paid. It starts the journey."""
+
+    kind: Literal["order_placed"] = "order_placed"
+    order: Order
+
+
+class OrderChanged(FactBase):
+    """Some of the order is different now; what is absent stays as it was."""
+
+    kind: Literal["order_changed"] = "order_changed"
+    lines: tuple[Line, ...] | None = Field(default=None, min_length=1, max_length=500)
+    country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$")
+    zone: Zone | None = None
+    ship_by: When | None = None
+    deliver_by: When | None = None
+
+
+class OrderCancelled(FactBase):
+    """The whole order is called off."""
+
+    kind: Literal["order_cancelled"] = "order_cancelled"
+    reason: Code | None = None
+
+
+class ParcelShipped(FactBase):
+    """A parcel is on its way, with all of the order or some of its lines."""
+
+    kind: Literal["parcel_shipped"] = "parcel_shipped"
+    parcel_id: OpaqueId
+    tracking_number: OpaqueId | None = None
+    tracking_url: Url | None = None
+    carrier: OpaqueId | None = None
+    lines: tuple[LineQuantity, ...] = Field(
+        default=(), max_length=500, description="Empty: everything that was ordered."
+    )
+    expected: When | None = Field(default=None, description="When the carrier expects to deliver.")
+
+
+class ParcelMoved(FactBase):
+    """The carrier reported a checkpoint. A status we do not know counts as `unknown`; its word is kept."""
+
+    kind: Literal["parcel_moved"] = "parcel_moved"
+    parcel_id: OpaqueId
+    status: CarrierStatus
+    raw: str | None = Field(default=None, max_length=200, description="The carrier's own word.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_unknown_word(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or not isinstance(data.get("status"), str):
+            return data
+        if data["status"] in CARRIER_STATUSES:
+            return data
+        return {**data, "status": CarrierStatus.UNKNOWN, "raw": data.get("raw") or data["status"][:200]}
+
+
+class ExpectedDateChanged(FactBase):
+    """A parcel (or, without `parcel_id`, the whole order) is expected on another date."""
+
+    kind: Literal["expected_date_changed"] = "expected_date_changed"
+    parcel_id: OpaqueId | None = None
+    expected: When
+
+
+class FeedbackGiven(FactBase):
+    """The customer rated the order. Words stay in the ledger; `feedback_id` points to them."""
+
+    kind: Literal["feedback_given"] = "feedback_given"
+    rating: int = Field(ge=1, le=5)
+    feedback_id: OpaqueId | None = None
+
+
+class ReturnOpened(FactBase):
+    """The customer sends something back."""
+
+    kind: Literal["return_opened"] = "return_opened"
+    return_id: OpaqueId
+    lines: tuple[LineQuantity, ...] = Field(default=(), description="Empty: everything.")
+
+
+class ReturnClosed(FactBase):
+    """A return has ended."""
+
+    kind: Literal["return_closed"] = "return_closed"
+    return_id: OpaqueId
+    outcome: ReturnOutcome
+    lines: tuple[LineQuantity, ...] = Field(default=(), description="Empty: those that were opened.")
+
+
+class Reordered(FactBase):
+    """The customer bought some of the same things again."""
+
+    kind: Literal["reordered"] = "reordered"
+    skus: tuple[OpaqueId, ...] = Field(min_length=1, max_length=500)
+    order_id: OpaqueId | None = Field(default=None, description="The new order.")
+
+
+class ComplaintOpened(FactBase):
+    """The customer is waiting for an answer of the service."""
+
+    kind: Literal["complaint_opened"] = "complaint_opened"
+    complaint_id: OpaqueId
+
+
+class ComplaintClosed(FactBase):
+    """The service has answered."""
+
+    kind: Literal["complaint_closed"] = "complaint_closed"
+    complaint_id: OpaqueId
+
+
+def _short_word(value: Any) -> str:
+    word = "".join(c for c in str(value) if c.isalnum() or c in "_.-")
+    return word[:64] or "nameless"
+
+
+class NotUnderstood(FactBase):
+    """Something was reported that this version cannot read. It is kept and shown, never acted on."""
+
+    kind: Annotated[str, BeforeValidator(_short_word)]
+    problem: str = Field(max_length=500)
+
+
+KnownFact = Annotated[
+    OrderPlaced
+    | OrderChanged
+    | OrderCancelled
+    | ParcelShipped
+    | ParcelMoved
+    | ExpectedDateChanged
+    | FeedbackGiven
+    | ReturnOpened
+    | ReturnClosed
+    | Reordered
+    | ComplaintOpened
+    | ComplaintClosed,
+    Field(discriminator="kind"),
+]
+Fact = KnownFact | NotUnderstood
+
+_ADAPTER: TypeAdapter[KnownFact] = TypeAdapter(KnownFact)
+KINDS: frozenset[str] = frozenset(_ADAPTER.core_schema["choices"])
+
+
+def read_fact(data: Any) -> KnownFact:
+    """Validate a fact; `pydantic.ValidationError` names each field that is wrong."""
+    return (
+        _ADAPTER.validate_python(data) if not isinstance(data, (str, bytes)) else _ADAPTER.validate_json(data)
+    )
+
+
+def problems(error: ValidationError) -> str:
+    """A validation error in one line that names each field and what would be right, but no value:
+    a value that does not belong may be personal."""
+    lines = []
+    for item in error.errors(include_input=False, include_url=False, include_context=False):
+        place = [str(part) for part in item["loc"] if str(part) not in KINDS]
+        lines.append(f"{'.'.join(place) or 'fact'}: {item['msg']}")
+    return "; ".join(lines)
+
+
+def understand(kind: str, data: Any, now: datetime, number: int) -> Fact:
+    """Read what a signal brought, whatever it brought.
+
+    `number` tells apart the unreadable facts that carry no id of their own.
+    """
+    if kind not in KINDS:
+        return _not_understood(kind, data, now, number, "this kind of fact is not known")
+    try:
+        if not isinstance(data, dict):
+            raise ValueError("a fact should be a JSON object")
+        return read_fact({**data, "kind": kind})
+    except ValidationError as error:
+        return _not_understood(kind, data, now, number, problems(error))
+    except (ValueError, TypeError) as error:
+        return _not_understood(kind, data, now, number, str(error))
+
+
+def _not_understood(kind: str, data: Any, now: datetime, number: int, problem: str) -> NotUnderstood:
+    fact_id = data.get("fact_id") if isinstance(data, dict) else None
+    try:
+        FactBase(fact_id=fact_id, at=now)
+    except ValidationError:
+        fact_id = f"unreadable-{number}"
+    return NotUnderstood(kind=kind, fact_id=fact_id, at=now, problem=problem[:500])
+
+
+def believable(fact: Fact, placed_at: datetime, now: datetime) -> Fact:
+    """The fact with a time that can be true.
+
+    Reporters' clocks are wrong by hours, and their years by one. What is said to have happened before the
+    order, or more than a day from now, did happen, but is taken to have happened when it arrived.
+    """
+    if fact.kind == "order_placed" or placed_at - timedelta(days=1) <= fact.at <= now + timedelta(days=1):
+        return fact
+    return fact.model_copy(update={"at": now})

@@ -1,0 +1,61 @@
+"""What a journey asks of `send_message`, and the answer it gets. Neither holds anything personal."""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from journey.facts import CarrierStatus, Line, LineQuantity, Model, Order
+from journey.playbook import MessageClass
+from journey.times import Instant
+
+
+class ParcelContent(Model):
+    """What a letter may say of a parcel."""
+
+    parcel_id: str
+    tracking_number: str | None = None
+    tracking_url: str | None = None
+    carrier: str | None = None
+    lines: tuple[LineQuantity, ...] = Field(default=(), description="Empty: everything that was ordered.")
+    status: CarrierStatus | None = None
+    shipped_at: Instant | None = None
+    expected_by: Instant | None = Field(default=None, description="The end of the promised day.")
+    delivered_at: Instant | None = None
+
+
+class SendRequest(Model):
+    """Send this letter, once, to the customer behind the pointer."""
+
+    order_id: str
+    key: str = Field(description="The step, with its parcel or line; unique within the order.")
+    step: str
+    letter: str = Field(description="The name of the template.")
+    message_class: MessageClass
+    order: Order
+    placed_at: Instant
+    parcel: ParcelContent | None = None
+    line: Line | None = None
+    rating: int | None = None
+    runs_out_at: Instant | None = None
+    due: Instant
+    expires_at: Instant | None = None
+    retried_at: Instant | None = Field(
+        default=None, description="Set when an operator has a parked message tried again, and when."
+    )
+
+
+class SendResult(StrEnum):
+    """What came of it."""
+
+    SENT = "sent"
+    SUPPRESSED = "suppressed"
+    HELD = "held"
+    PARKED = "parked"
+
+
+class SendReceipt(Model):
+    """The answer: `held` says until when, `suppressed` and `parked` say why."""
+
+    result: SendResult
+    reason: str = ""
+    until: Instant | None = None

@@ -1,0 +1,27 @@
+"""Every identifier is built, and its form decided, here."""
+
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+OpaqueId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9#][A-Za-z0-9_.:#-]{0,63}$")]
+"""An identifier that says nothing about a person: no `@`, no spaces, at most 64 characters."""
+
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+"""A machine's word such as `changed_mind`; never free text, which may be personal."""
+
+TASK_QUEUE = "thereafter"
+
+
+def order_workflow_id(order_id: str) -> str:
+    return f"order:{order_id}"
+
+
+def step_key(step: str, subject: str | None) -> str:
+    """What a step is remembered by: `survey`, or `shipping_confirmation/p1` for one parcel or line."""
+    return f"{step}/{subject}" if subject else step
+
+
+def send_key(order_id: str, key: str) -> str:
+    """The business key under which a message is claimed once and for ever."""
+    return f"{order_id}/{key}"

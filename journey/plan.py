@@ -1,0 +1,217 @@
+"""`plan`: every step still ahead, when it is due, why then, and what would stop or hold it.
+
+Pure, and called again after every fact, every send, every operator's request: out-of-order events, an
+edited playbook, a pause and the question "what next, when, why?" are all this one function.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field
+
+from journey.facts import Model
+from journey.moments import View
+from journey.names import step_key
+from journey.playbook import Condition, MessageClass, Per, Playbook, Step
+from journey.state import JourneyState, Outcome, Result
+from journey.times import Instant, fit
+
+
+class Standing(StrEnum):
+    """Where a step that has no outcome yet stands."""
+
+    DATED = "dated"
+    WAITING = "waiting"
+    HELD = "held"
+    PAUSED = "paused"
+    PARKED = "parked"
+    STOPPED = "stopped"
+    SUPPRESSED = "suppressed"
+    EXPIRED = "expired"
+
+
+FINAL = {
+    Standing.STOPPED: Result.STOPPED,
+    Standing.SUPPRESSED: Result.SUPPRESSED,
+    Standing.EXPIRED: Result.EXPIRED,
+}
+"""Standings that only have to be recorded."""
+
+
+class PlannedStep(Model):
+    """A step still ahead."""
+
+    key: str
+    step: str
+    subject: str | None = Field(default=None, description="The parcel or the line.")
+    letter: str
+    message_class: MessageClass
+    standing: Standing
+    due: Instant | None = Field(default=None, description="When it will be done, if nothing changes.")
+    why: str
+    expires_at: Instant | None = None
+    only_if: tuple[Condition, ...] = ()
+    stops_if: tuple[Condition, ...] = ()
+    held_by: tuple[Condition, ...] = ()
+
+    def is_due(self, now: datetime) -> bool:
+        return self.standing is Standing.DATED and self.due is not None and self.due <= now
+
+    def outcome(self, result: Result, now: datetime, reason: str) -> Outcome:
+        """What is kept of the step once it is over."""
+        return Outcome(
+            key=self.key,
+            step=self.step,
+            result=result,
+            at=now,
+            reason=reason,
+            due=self.due,
+            expires_at=self.expires_at,
+        )
+
+
+def plan(state: JourneyState, playbook: Playbook, now: datetime) -> list[PlannedStep]:
+    """Every step that has no outcome yet, first due first; those without a date come last."""
+    if state.facts.placed is None:
+        return []
+    view = View(state, playbook, state.facts.order)
+    ahead = [planned for step in playbook.steps for planned in _step(view, step, now)]
+    return sorted(ahead, key=lambda each: (each.due is None, each.due or now))
+
+
+def _step(view: View, step: Step, now: datetime) -> list[PlannedStep]:
+    subjects = view.subjects(step.per)
+    if not subjects:
+        return [_planned(step, None, Standing.WAITING, why=f"waits for the first {step.per}")]
+    over = view.state.outcomes
+    planned = []
+    for subject in subjects:
+        outcome = over.get(step_key(step.name, subject))
+        if outcome is None:
+            planned.append(_one(view, step, subject, now))
+        elif outcome.result is Result.PARKED:
+            planned.append(_parked(step, subject, outcome, now))
+    return planned
+
+
+def _planned(step: Step, subject: str | None, standing: Standing, **rest: object) -> PlannedStep:
+    return PlannedStep(
+        key=step_key(step.name, subject),
+        step=step.name,
+        subject=subject,
+        letter=step.letter,
+        message_class=step.message_class,
+        standing=standing,
+        only_if=step.only_if,
+        stops_if=step.unless,
+        held_by=step.hold_while,
+        **rest,
+    )
+
+
+def _parked(step: Step, subject: str | None, outcome: Outcome, now: datetime) -> PlannedStep:
+    if outcome.expires_at is not None and now >= outcome.expires_at:
+        why = f"nobody resumed it in time: {outcome.reason}"
+        return _planned(step, subject, Standing.EXPIRED, why=why, due=outcome.due)
+    return _planned(step, subject, Standing.PARKED, why=outcome.reason, expires_at=outcome.expires_at)
+
+
+def _one(view: View, step: Step, subject: str | None, now: datetime) -> PlannedStep:
+    for condition in step.unless:
+        if view.holds(condition, step.per, subject):
+            return _planned(step, subject, Standing.STOPPED, why=str(condition))
+    moment = view.moment(step.after, step.per, subject)
+    if moment is None:
+        return _planned(step, subject, Standing.WAITING, why=f"waits for {step.after}")
+    return _dated(view, step, subject, moment, now)
+
+
+def _dated(view: View, step: Step, subject: str | None, moment: datetime, now: datetime) -> PlannedStep:
+    first_due = view.later(moment, step.wait)
+    expires_at = view.later(first_due, step.expires) if step.expires else None
+    why = _why(step)
+    holding = [c for c in step.hold_while if view.holds(c, step.per, subject)]
+    if holding or view.state.paused_since:
+        standing = Standing.HELD if holding else Standing.PAUSED
+        reason = ", ".join(holding) if holding else "paused by an operator"
+        if expires_at and now >= expires_at:
+            return _planned(step, subject, Standing.EXPIRED, why=f"held too long: {reason}", due=first_due)
+        return _planned(step, subject, standing, why=f"{why}; held: {reason}", expires_at=expires_at)
+    due, why = _released(view, step, subject, first_due, why)
+    window = None if view.paced else step.window
+    due = fit(max(due, now), window, view.order.zone) if due < now else fit(due, window, view.order.zone)
+    if expires_at and max(due, now) > expires_at:
+        late = f"too late to say after {expires_at:%Y-%m-%d %H:%M} UTC"
+        return _planned(step, subject, Standing.EXPIRED, why=late, due=first_due)
+    missing = [c for c in step.only_if if not view.holds(c, step.per, subject)]
+    if missing and due <= now:
+        return _planned(step, subject, Standing.SUPPRESSED, why=f"only if {missing[0]}", due=due)
+    if missing:
+        why = f"{why}; only if {missing[0]}, which is not so now"
+    return _planned(step, subject, Standing.DATED, why=why, due=due, expires_at=expires_at)
+
+
+def _why(step: Step) -> str:
+    if step.wait == "0 days":
+        return f"on {step.after}"
+    if step.wait.startswith("-"):
+        return f"{step.wait[1:]} before {step.after}"
+    return f"{step.wait} after {step.after}"
+
+
+def _released(view: View, step: Step, subject: str | None, due: datetime, why: str) -> tuple[datetime, str]:
+    """The due time moved behind the end of whatever held it."""
+    releases = [(view.released_at(c), f"{c} ended") for c in step.hold_while]
+    releases.append((view.state.resumed_at, "resumed"))
+    key = step_key(step.name, subject)
+    releases.append((view.state.retried.get(key), "an operator retries it"))
+    if deferral := view.state.deferred.get(key):
+        releases.append((deferral.until, deferral.reason))
+    for at, reason in releases:
+        if at is not None and at > due:
+            due, why = at, f"{why}; later: {reason}"
+    return due, why
+
+
+def next_wake(ahead: list[PlannedStep]) -> datetime | None:
+    """When something has to be done or given up next."""
+    dues = [step.due for step in ahead if step.standing is Standing.DATED and step.due]
+    ends = [
+        step.expires_at
+        for step in ahead
+        if step.expires_at and step.standing in (Standing.HELD, Standing.PAUSED, Standing.PARKED)
+    ]
+    return min((*dues, *ends), default=None)
+
+
+def closes_at(state: JourneyState, playbook: Playbook, ahead: list[PlannedStep]) -> datetime | None:
+    """When the journey may end: None while a step has a date or is held. A cancelled order of which
+    nothing was shipped has nothing more to wait for."""
+    facts = state.facts
+    if facts.placed is None or next_wake(ahead) is not None:
+        return None
+    if any(step.standing in (Standing.HELD, Standing.PAUSED) for step in ahead):
+        return None
+    quiet_since = state.quiet_since or facts.placed.at
+    if facts.cancelled_at and not facts.parcels:
+        return quiet_since
+    view = View(state, playbook, facts.order)
+    return view.later(quiet_since, playbook.close_after)
+
+
+class Stage(StrEnum):
+    """How far an order is, in one word."""
+
+    PLACED = "placed"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+    CANCELLED = "cancelled"
+
+
+def stage(state: JourneyState, playbook: Playbook) -> Stage:
+    view = View(state, playbook, state.facts.order)
+    if view.holds(Condition.DELIVERED, Per.ORDER, None):
+        return Stage.DELIVERED
+    if view.holds(Condition.SHIPPED, Per.ORDER, None):
+        return Stage.SHIPPED
+    return Stage.CANCELLED if view.holds(Condition.CANCELLED, Per.ORDER, None) else Stage.PLACED

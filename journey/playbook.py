@@ -1,0 +1,185 @@
+"""The playbook: what is said, when, to whom, and what stops it. Data with a closed vocabulary."""
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from journey.facts import Model
+from journey.names import Code
+from journey.times import DAY, Duration, Window
+
+
+class MessageClass(StrEnum):
+    """What a message is to the law and to the customer's choices."""
+
+    TRANSACTIONAL = "transactional"
+    CARE = "care"
+    MARKETING = "marketing"
+
+
+class Per(StrEnum):
+    """What a step is done once for."""
+
+    ORDER = "order"
+    PARCEL = "parcel"
+    LINE = "line"
+
+
+class Anchor(StrEnum):
+    """The moments from which a step counts its wait."""
+
+    PLACED = "placed"
+    SHIP_PROMISE = "ship_promise"
+    CANCELLED = "cancelled"
+    SHIPPED = "shipped"
+    HANDED_OVER = "handed_over"
+    OUT_FOR_DELIVERY = "out_for_delivery"
+    READY_FOR_PICKUP = "ready_for_pickup"
+    ATTEMPT_FAILED = "attempt_failed"
+    EXPECTED = "expected"
+    EXPECTED_MOVED = "expected_moved"
+    LAST_MOVED = "last_moved"
+    DELIVERY_REPORTED = "delivery_reported"
+    DELIVERY_ASSUMED = "delivery_assumed"
+    DELIVERED = "delivered"
+    RUNS_OUT = "runs_out"
+    FEEDBACK = "feedback"
+    RETURN_OPENED = "return_opened"
+    RETURN_CLOSED = "return_closed"
+    COMPLAINT_CLOSED = "complaint_closed"
+
+
+_PARCEL_ANCHORS = {
+    Anchor.SHIPPED,
+    Anchor.HANDED_OVER,
+    Anchor.OUT_FOR_DELIVERY,
+    Anchor.READY_FOR_PICKUP,
+    Anchor.ATTEMPT_FAILED,
+    Anchor.EXPECTED,
+    Anchor.EXPECTED_MOVED,
+    Anchor.LAST_MOVED,
+    Anchor.DELIVERY_REPORTED,
+    Anchor.DELIVERY_ASSUMED,
+    Anchor.DELIVERED,
+}
+_LINE_ANCHORS = {Anchor.DELIVERED, Anchor.RUNS_OUT}
+_ONLY_PER_PARCEL = _PARCEL_ANCHORS - {Anchor.SHIPPED, Anchor.DELIVERY_REPORTED, Anchor.DELIVERED}
+
+
+class Condition(StrEnum):
+    """Named questions about the order (or the parcel, or the line) that a step may ask."""
+
+    FIRST_ORDER = "first_order"
+    CANCELLED = "cancelled"
+    SHIPPED = "shipped"
+    OUT_FOR_DELIVERY = "out_for_delivery"
+    READY_FOR_PICKUP = "ready_for_pickup"
+    DELIVERED = "delivered"
+    LOST = "lost"
+    RETURNING = "returning"
+    RETURNED = "returned"
+    OPEN_RETURN = "open_return"
+    OPEN_COMPLAINT = "open_complaint"
+    REORDERED = "reordered"
+    FEEDBACK_GIVEN = "feedback_given"
+    LOW_RATING = "low_rating"
+
+
+_HOLDS = {Condition.OPEN_RETURN, Condition.OPEN_COMPLAINT}
+
+
+def _closed_words(text: str) -> str:
+    if text in set(Anchor):
+        return text
+    if text.startswith("sent ") and text.removeprefix("sent ").isidentifier():
+        return text
+    words = ", ".join(sorted(Anchor))
+    raise ValueError(f"should be `sent STEP` or one of: {words}")
+
+
+After = Annotated[
+    str,
+    AfterValidator(_closed_words),
+    Field(json_schema_extra={"anyOf": [{"enum": sorted(Anchor)}, {"pattern": "^sent [a-z][a-z0-9_]*$"}]}),
+]
+
+
+class Step(Model):
+    """One step of the story."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    name: Code
+    message: Code | None = Field(default=None, description="The letter; by default the step's name.")
+    message_class: MessageClass = Field(alias="class")
+    after: After = Field(description="The moment that the wait is counted from, or `sent STEP`.")
+    wait: Duration = "0 days"
+    per: Per = Per.ORDER
+    only_if: tuple[Condition, ...] = Field(default=(), description="All must hold when it is due.")
+    unless: tuple[Condition, ...] = Field(default=(), description="Any of these stops it for good.")
+    hold_while: tuple[Condition, ...] = Field(default=(), description="Any of these makes it wait.")
+    expires: Duration | None = Field(default=None, description="After this it is recorded, not sent.")
+    window: Window | None = Field(default=None, description="Hours of the customer's day.")
+
+    @property
+    def letter(self) -> str:
+        return self.message or self.name
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.after in set(Anchor):
+            self._check_anchor(Anchor(self.after))
+        odd = [str(c) for c in self.hold_while if c not in _HOLDS]
+        if odd:
+            can = ", ".join(sorted(_HOLDS))
+            raise ValueError(f"hold_while: {odd[0]} cannot end by itself; it should be one of: {can}")
+        if self.expires is not None and self.expires.startswith("-"):
+            raise ValueError("expires: should not be negative")
+        return self
+
+    def _check_anchor(self, anchor: Anchor) -> None:
+        if self.per is Per.ORDER and anchor in _ONLY_PER_PARCEL:
+            raise ValueError(f"after: {anchor} is a moment of a parcel; the step should say `per: parcel`")
+        if self.per is Per.ORDER and anchor is Anchor.RUNS_OUT:
+            raise ValueError("after: runs_out is a moment of a line; the step should say `per: line`")
+        if self.per is Per.PARCEL and anchor not in _PARCEL_ANCHORS:
+            raise ValueError(f"after: {anchor} is not a moment of a parcel")
+        if self.per is Per.LINE and anchor not in _LINE_ANCHORS:
+            raise ValueError(f"after: {anchor} is not a moment of a line; delivered and runs_out are")
+
+
+class Playbook(Model):
+    """The steps, and the few assumptions that the whole journey rests on."""
+
+    name: Code
+    steps: tuple[Step, ...] = Field(min_length=1, max_length=200)
+    usual_delivery: Duration = Field(
+        default="10 days", description="Expected that long after shipping when nobody names a date."
+    )
+    assume_delivered: Duration = Field(
+        default="7 days",
+        description="A silent parcel counts as delivered that long after its expected date or last movement.",
+    )
+    low_rating: int = Field(default=3, ge=1, le=5, description="Stars, up to which a rating is low.")
+    close_after: Duration = Field(
+        default="30 days",
+        description="With nothing ahead that has a date, the journey listens that long and ends.",
+    )
+    day_seconds: float = Field(
+        default=DAY, gt=0, le=DAY, description="How long a day lasts: less than 86,400 paces a demo."
+    )
+
+    @model_validator(mode="after")
+    def _steps_fit_together(self) -> Self:
+        names: set[str] = set()
+        for number, step in enumerate(self.steps):
+            if step.name in names:
+                raise ValueError(f"steps.{number}.name: {step.name} is taken by an earlier step")
+            if step.after.startswith("sent ") and step.after.removeprefix("sent ") not in names:
+                raise ValueError(f"steps.{number}.after: `{step.after}` should name an earlier step")
+            names.add(step.name)
+        return self
+
+    def step(self, name: str) -> Step | None:
+        return next((step for step in self.steps if step.name == name), None)

@@ -1,0 +1,110 @@
+"""Durations, deadlines and hours of the day, reckoned in the customer's zone.
+
+A day is a calendar day: thirty days after a delivery at 10:15 is 10:15 on the thirtieth day, whatever
+daylight saving did in between. Hours and minutes are exact.
+"""
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Annotated, NamedTuple
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, AwareDatetime, Field
+
+DAY = 86_400.0
+"""Seconds in a day, unless a paced playbook says otherwise."""
+
+_SPAN = r"-?\d+ (?:minute|hour|day|week)s?(?: \d+ (?:minute|hour|day)s?)*"
+_SECONDS = {"minute": 60, "hour": 3600}
+_DAYS = {"day": 1, "week": 7}
+
+
+def _utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
+"""A moment with a zone in its text, kept in UTC."""
+
+When = Instant | date
+"""A promise: a moment, or a date, which lasts until the end of that day in the customer's zone."""
+
+Duration = Annotated[
+    str, Field(pattern=f"^{_SPAN}$", examples=["30 days", "2 hours", "-1 week", "1 day 6 hours"])
+]
+"""Whole minutes, hours, days or weeks; a leading minus means before."""
+
+Window = Annotated[
+    str,
+    Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$", examples=["09:00-20:00"]),
+]
+"""Hours of the customer's day, `HH:MM-HH:MM`, the end not included."""
+
+
+class Span(NamedTuple):
+    """A parsed duration: calendar days, and seconds beside them."""
+
+    days: int
+    seconds: int
+
+
+@lru_cache(maxsize=512)
+def span(text: str) -> Span:
+    """Parse a `Duration`."""
+    days = seconds = 0
+    for amount, unit in re.findall(r"(\d+) (minute|hour|day|week)", text):
+        days += int(amount) * _DAYS.get(unit, 0)
+        seconds += int(amount) * _SECONDS.get(unit, 0)
+    return Span(-days, -seconds) if text.startswith("-") else Span(days, seconds)
+
+
+def later(at: datetime, duration: str, zone: str, day: float = DAY) -> datetime:
+    """The moment `duration` after `at`; `day` is how many seconds a day lasts (a paced playbook)."""
+    length = span(duration)
+    if day != DAY:
+        return at + timedelta(seconds=(length.days * DAY + length.seconds) * day / DAY)
+    return _same_wall_time(at, length.days, zone) + timedelta(seconds=length.seconds)
+
+
+def _same_wall_time(at: datetime, days: int, zone: str) -> datetime:
+    if not days:
+        return at.astimezone(UTC)
+    local = at.astimezone(ZoneInfo(zone))
+    return (local + timedelta(days=days)).astimezone(UTC)
+
+
+def deadline(when: datetime | date, zone: str) -> datetime:
+    """The moment a promise is broken: itself, or the midnight that ends the promised date."""
+    if isinstance(when, datetime):
+        return when
+    midnight = datetime.combine(when + timedelta(days=1), time(), ZoneInfo(zone))
+    return midnight.astimezone(UTC)
+
+
+@lru_cache(maxsize=128)
+def _hours(window: str) -> tuple[time, time]:
+    start, end = window.split("-")
+    return time.fromisoformat(start), time.fromisoformat(end)
+
+
+def within(at: datetime, window: str, zone: str) -> bool:
+    """Whether the customer's clock shows an hour of the window; `20:00-06:00` goes over midnight."""
+    start, end = _hours(window)
+    local = at.astimezone(ZoneInfo(zone)).time()
+    return start <= local < end if start < end else local >= start or local < end
+
+
+def fit(at: datetime, window: str | None, zone: str) -> datetime:
+    """`at` itself if it lies in the window, otherwise the window's next opening."""
+    if window is None or within(at, window, zone):
+        return at
+    start, _ = _hours(window)
+    local_date = at.astimezone(ZoneInfo(zone)).date()
+    openings = (
+        datetime.combine(local_date + timedelta(days=ahead), start, ZoneInfo(zone)).replace(fold=fold)
+        for ahead in range(3)
+        for fold in (0, 1)
+    )
+    moments = (opening.astimezone(UTC) for opening in openings)
+    return min(m for m in moments if m >= at and within(m, window, zone))

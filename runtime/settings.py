@@ -1,0 +1,48 @@
+"""Everything that differs between two installations, read from the environment in one place.
+
+Temporal's own variables (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, `TEMPORAL_TLS*`,
+`TEMPORAL_CONFIG_FILE`, `TEMPORAL_PROFILE`) are read by Temporal's own configuration, not here.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class MailerName(StrEnum):
+    """Who carries the letters."""
+
+    OUTBOX = "outbox"
+    SENDGRID = "sendgrid"
+
+
+class Settings(BaseSettings):
+    """Read from `THEREAFTER_*`; `pydantic.ValidationError` names each variable that is wrong."""
+
+    model_config = SettingsConfigDict(env_prefix="THEREAFTER_", extra="ignore")
+
+    home: Path = Field(default=Path(".thereafter"), description="Where the embedded server and ledger live.")
+    ledger_url: str | None = Field(
+        default=None, description="SQLAlchemy async URL; by default SQLite under `home`."
+    )
+    playbook: Path = Path("playbooks/default.yaml")
+    templates: Path | None = Field(default=None, description="A shop's own templates, which go first.")
+    mailer: MailerName = MailerName.OUTBOX
+    mail_from: str = "Thereafter Shop <orders@shop.example>"
+    shop_name: str = "Thereafter Shop"
+    shop_url: str = "https://shop.example"
+    sendgrid_api_key: SecretStr | None = None
+    sendgrid_host: str = "https://api.sendgrid.com"
+    metrics_address: str | None = Field(default=None, description="host:port on which Prometheus may ask.")
+
+    @model_validator(mode="after")
+    def _mailer_has_its_key(self) -> "Settings":
+        if self.mailer is MailerName.SENDGRID and self.sendgrid_api_key is None:
+            raise ValueError("THEREAFTER_SENDGRID_API_KEY: should be set when THEREAFTER_MAILER is sendgrid")
+        return self
+
+    def ledger(self) -> str:
+        """The ledger's URL."""
+        return self.ledger_url or f"sqlite+aiosqlite:///{(self.home / 'ledger.db').resolve()}"
