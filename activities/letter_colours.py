@@ -47,6 +47,8 @@ class Tones:
     page: str
     surface: str
     soft: str
+    tint: str
+    """The ground of a letter's head: the surface with a little of the accent in it."""
     line: str
     text: str
     muted: str
@@ -58,19 +60,22 @@ class Tones:
     warn: str
 
 
-def _tones(accent: str, **base: str) -> Tones:
+def _tones(accent: str, share: float, **base: str) -> Tones:
     surface, soft = base["surface"], base["soft"]
     fill = readable(accent, surface, at_least=3.0)
     on_fill = max("#fdfdfd", "#16181d", key=lambda text: contrast(text, fill))
     if contrast(on_fill, fill) < READABLE:
         fill = readable(fill, on_fill)
-    return Tones(**base, accent=fill, on_accent=on_fill, link=readable(readable(accent, soft), surface))
+    tint = mix(surface, fill, share)
+    link = readable(readable(readable(accent, tint), soft), surface)
+    return Tones(**base, tint=tint, accent=fill, on_accent=on_fill, link=link)
 
 
 def light(accent: str) -> Tones:
     """The palette by day."""
     return _tones(
         accent,
+        share=0.09,
         page="#f1f2f4",
         surface="#fefefe",
         soft="#f4f5f7",
@@ -86,6 +91,7 @@ def dark(accent: str) -> Tones:
     """The palette by night."""
     return _tones(
         accent,
+        share=0.25,
         page="#0f1115",
         surface="#1a1d23",
         soft="#252931",
