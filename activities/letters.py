@@ -7,7 +7,7 @@ catalog by dropping a file of the same name into its own folder. `built_in/...` 
 
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,15 @@ from jinja2 import (
 )
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from activities.letter_catalogs import catalog_files, gaps, languages, read_catalog, spoken, translations
+from activities.letter_catalogs import (
+    SOURCE_LANGUAGE,
+    catalog_files,
+    gaps,
+    languages,
+    read_catalog,
+    spoken,
+    translations,
+)
 from activities.letter_colours import dark, light
 from activities.letter_formats import plain
 from activities.letter_jsonld import structured
@@ -155,10 +163,10 @@ class Letters:
 
     def missing_translations(self) -> dict[str, tuple[str, ...]]:
         """By language: what its catalogs do not say, or say with other placeholders; shown in English."""
-        wanted = sorted(self._sentences(), key=str)
+        wanted = list(self.sentences())
         found: dict[str, tuple[str, ...]] = {}
         for language in self._languages:
-            if "_" in language or language == "en":
+            if "_" in language or language == SOURCE_LANGUAGE:
                 continue
             catalogs = [read_catalog(file) for file in catalog_files(self.folders, language)]
             lists = [set(gaps(wanted, catalog)) for catalog in catalogs]
@@ -166,17 +174,18 @@ class Letters:
                 found[language] = tuple(sorted(missing))
         return found
 
-    def _sentences(self) -> Iterable[str | tuple[str, ...]]:
-        environment = self._language("en").templates
-        return {sentence for folder in self.folders for sentence in sentences(environment, folder)}
-
-
-def sentences(environment: ImmutableSandboxedEnvironment, folder: Path) -> Iterable[str | tuple[str, ...]]:
-    """Every translatable sentence of the templates in a folder; a tuple where it has a plural."""
-    for file in sorted(folder.rglob("*.mjml")) + sorted(folder.rglob("*.txt")):
-        source = file.read_text(encoding="utf-8")
-        for _, _, sentence in environment.extract_translations(source):  # type: ignore[attr-defined]
-            yield sentence if isinstance(sentence, str) else tuple(part for part in sentence if part)
+    def sentences(self) -> dict[str | tuple[str, ...], list[tuple[str, int]]]:
+        """Every sentence that can be translated, with the places where it stands; a tuple has a plural."""
+        environment = self._language(SOURCE_LANGUAGE).templates
+        found: dict[str | tuple[str, ...], list[tuple[str, int]]] = {}
+        for folder in self.folders:
+            for file in sorted(file for kind in ("mjml", "txt") for file in folder.rglob(f"*.{kind}")):
+                source = file.read_text(encoding="utf-8")
+                for line, _, words in environment.extract_translations(source):  # type: ignore[attr-defined]
+                    texts = (words,) if isinstance(words, str) else tuple(word for word in words if word)
+                    key = texts if len(texts) > 1 else texts[0]
+                    found.setdefault(key, []).append((file.relative_to(folder).as_posix(), line))
+        return found
 
 
 def _block(template: Template, name: str, context: dict[str, Any]) -> str:
