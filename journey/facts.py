@@ -160,7 +160,7 @@ class ParcelShipped(FactBase):
     parcel_id: OpaqueId
     tracking_number: OpaqueId | None = None
     tracking_url: Url | None = None
-    carrier: OpaqueId | None = None
+    carrier: Text | None = None
     lines: tuple[LineQuantity, ...] = Field(
         default=(), max_length=500, description="Empty: everything that was ordered."
     )

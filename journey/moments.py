@@ -222,9 +222,7 @@ def all_delivered(order: Order, facts: OrderState, delivered: Delivered) -> date
 def line_delivered(line: Line, facts: OrderState, delivered: Delivered) -> datetime | None:
     """When the line's last unit was, or None while one is not."""
     arrivals = sorted(
-        (at, _units(parcel, line))
-        for parcel in facts.parcels.values()
-        if parcel.shipment and (at := delivered(parcel))
+        (at, _units(parcel, line)) for parcel in facts.parcels.values() if (at := delivered(parcel))
     )
     missing = line.quantity
     for at, units in arrivals:
