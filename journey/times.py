@@ -7,6 +7,7 @@ daylight saving did in between. Hours and minutes are exact.
 import re
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import Annotated, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -131,15 +132,35 @@ def within(at: datetime, window: str, zone: str) -> bool:
 
 
 def fit(at: datetime, window: str | None, zone: str) -> datetime:
-    """`at` itself if it lies in the window, otherwise the window's next opening."""
+    """`at` itself if it lies in the window, otherwise the first moment after it that does.
+
+    That is an opening, or the moment at which the clocks are changed to an hour of the window.
+    """
     if window is None or within(at, window, zone):
         return at
     start, _ = _hours(window)
     local_date = at.astimezone(ZoneInfo(zone)).date()
-    openings = (
+    openings = [
         datetime.combine(local_date + timedelta(days=ahead), start, ZoneInfo(zone)).replace(fold=fold)
-        for ahead in range(3)
+        for ahead in range(4)
         for fold in (0, 1)
-    )
-    moments = (opening.astimezone(UTC) for opening in openings)
-    return min(m for m in moments if m >= at and within(m, window, zone))
+    ]
+    moments = [opening.astimezone(UTC) for opening in openings] + _clock_changes(at, zone)
+    return min(moment for moment in moments if moment >= at and within(moment, window, zone))
+
+
+def _clock_changes(at: datetime, zone: str) -> list[datetime]:
+    """The moments in the next three days at which the zone's offset changes, at most one for each day."""
+    place = ZoneInfo(zone)
+    starts = [at.astimezone(UTC).replace(microsecond=0) + timedelta(days=ahead) for ahead in range(4)]
+    changes = []
+    for before, after in pairwise(starts):
+        offset = before.astimezone(place).utcoffset()
+        if after.astimezone(place).utcoffset() == offset:
+            continue
+        while after - before > timedelta(seconds=1):
+            middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
+            same = middle.astimezone(place).utcoffset() == offset
+            before, after = (middle, after) if same else (before, middle)
+        changes.append(after)
+    return changes
