@@ -153,14 +153,19 @@ def _clock_changes(at: datetime, zone: str) -> list[datetime]:
     """The moments in the next three days at which the zone's offset changes, at most one for each day."""
     place = ZoneInfo(zone)
     starts = [at.astimezone(UTC).replace(microsecond=0) + timedelta(days=ahead) for ahead in range(4)]
-    changes = []
-    for before, after in pairwise(starts):
-        offset = before.astimezone(place).utcoffset()
-        if after.astimezone(place).utcoffset() == offset:
-            continue
-        while after - before > timedelta(seconds=1):
-            middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
-            same = middle.astimezone(place).utcoffset() == offset
-            before, after = (middle, after) if same else (before, middle)
-        changes.append(after)
-    return changes
+    return [
+        _clock_change(before, after, place)
+        for before, after in pairwise(starts)
+        if before.astimezone(place).utcoffset() != after.astimezone(place).utcoffset()
+    ]
+
+
+def _clock_change(before: datetime, after: datetime, place: ZoneInfo) -> datetime:
+    offset = before.astimezone(place).utcoffset()
+    while after - before > timedelta(seconds=1):
+        middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
+        if middle.astimezone(place).utcoffset() == offset:
+            before = middle
+        else:
+            after = middle
+    return after
