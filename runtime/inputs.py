@@ -202,6 +202,8 @@ def _what_would_be_right(item: ErrorDetails, loc: Loc, said: str) -> str:
             return "should have at least one item"
         case "tuple_type" | "list_type":
             return "should be a list"
+        case "value_error" if loc[-1:] == ("email",):
+            return _RIGHT["email"]
         case "string_pattern_mismatch":
             last = next((part for part in reversed(loc) if isinstance(part, str)), "")
             return _RIGHT.get(last, _AN_ID)
