@@ -139,10 +139,11 @@ def _dated(view: View, step: Step, subject: str | None, moment: datetime, now: d
         return _planned(step, subject, standing, why=f"{why}; held: {reason}", expires_at=expires_at)
     due, why = _released(view, step, subject, first_due, why)
     window = None if view.paced else step.window
-    due = fit(max(due, now), window, view.order.zone) if due < now else fit(due, window, view.order.zone)
-    if expires_at and max(due, now) > expires_at:
+    due = fit(max(due, now), window, view.order.zone)
+    if expires_at and due > expires_at:
         late = f"too late to say after {expires_at:%Y-%m-%d %H:%M} UTC"
-        return _planned(step, subject, Standing.EXPIRED, why=late, due=first_due)
+        standing = Standing.EXPIRED if first_due <= now else Standing.DATED
+        return _planned(step, subject, standing, why=late, due=first_due, expires_at=expires_at)
     missing = [c for c in step.only_if if not view.holds(c, step.per, subject)]
     if missing and due <= now:
         return _planned(step, subject, Standing.SUPPRESSED, why=f"only if {missing[0]}", due=due)
