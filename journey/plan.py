@@ -217,7 +217,8 @@ def closes_at(state: JourneyState, playbook: Playbook, ahead: list[PlannedStep])
     if facts.cancelled_at and not facts.parcels:
         return quiet_since
     view = View(state, playbook, facts.order)
-    return view.later(quiet_since, playbook.close_after)
+    settled = facts.cancelled_at or view.all_delivered(view.delivered_at)
+    return view.later(quiet_since, playbook.close_after if settled else playbook.give_up_after)
 
 
 class Stage(StrEnum):

@@ -169,6 +169,10 @@ class Playbook(Model):
         default="30 days",
         description="With nothing ahead that has a date, the journey listens that long and ends.",
     )
+    give_up_after: Duration = Field(
+        default="180 days",
+        description="The same for an order that is neither delivered nor cancelled: it may still be shipped.",
+    )
     day_seconds: float = Field(
         default=DAY, gt=0, le=DAY, description="How long a day lasts: less than 86,400 paces a demo."
     )
