@@ -68,7 +68,8 @@ class View:
             case Anchor.PLACED:
                 return facts.placed.at if facts.placed else None
             case Anchor.SHIP_PROMISE:
-                return deadline(self.order.ship_by, self.order.zone) if self.order.ship_by else None
+                promised = self.order.ship_by or self.order.deliver_by
+                return deadline(promised, self.order.zone) if promised else None
             case Anchor.CANCELLED:
                 return facts.cancelled_at
             case Anchor.SHIPPED:
