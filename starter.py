@@ -29,6 +29,7 @@ from runtime.demo import DAY_SECONDS, Clock, Demo, DemoReport, read_examples
 from runtime.embedded import NAMESPACE, known_server
 from runtime.inputs import InputError
 from runtime.letterbox import Letterbox
+from runtime.logs import configure_logs, configure_telemetry
 from runtime.orderfiles import read_fact_file, read_facts, read_order
 from runtime.orders import UnknownOrder, handle, order_status, place_order, report_fact
 from runtime.playbooks import load_playbook
@@ -62,6 +63,10 @@ def run(command: Coroutine[Any, Any, int | None]) -> None:
 
 def _ended(command: Coroutine[Any, Any, int | None]) -> tuple[int, str]:
     try:
+        home = Settings().home
+        home.mkdir(parents=True, exist_ok=True)
+        configure_logs(home / "thereafter.log")
+        configure_telemetry()
         return asyncio.run(command) or 0, ""
     except Failure as failure:
         return failure.code, str(failure)
