@@ -81,8 +81,8 @@ def plan(state: JourneyState, playbook: Playbook, now: datetime) -> list[Planned
 
 
 def _step(view: View, step: Step, now: datetime) -> list[PlannedStep]:
-    subjects = view.subjects(step.per)
-    if not subjects:
+    subjects = view.subjects(step.per, step.after)
+    if not subjects and step.per is Per.PARCEL:
         return [_planned(step, None, Standing.WAITING, why=f"waits for the first {step.per}")]
     over = view.state.outcomes
     planned = []
