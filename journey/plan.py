@@ -217,7 +217,7 @@ def closes_at(state: JourneyState, playbook: Playbook, ahead: list[PlannedStep])
     if facts.cancelled_at and not facts.parcels:
         return quiet_since
     view = View(state, playbook, facts.order)
-    settled = facts.cancelled_at or view.all_delivered(view.delivered_at)
+    settled = facts.cancelled_at or all_delivered(view.order, facts, view.delivered_at)
     return view.later(quiet_since, playbook.close_after if settled else playbook.give_up_after)
 
 

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from journey.facts import Fact, OrderPlaced, believable, understand
+from journey.facts import Fact, OrderPlaced, understand
+from journey.messages import SendReceipt, SendResult
 from journey.plan import FINAL, PlannedStep, Standing, closes_at, next_wake, plan
 from journey.playbook import Playbook
-from journey.state import Deferral, JourneyState, Outcome, Result, fold
+from journey.record import begun, with_fact, with_outcome, with_receipt
+from journey.state import JourneyState, Outcome, Result
 from runtime.orderfiles import read_facts, read_order
 from runtime.playbooks import load_playbook
 
@@ -25,7 +27,7 @@ class Life:
     """What a journey went through, moment by moment."""
 
     playbook: Playbook
-    state: JourneyState = field(default_factory=JourneyState)
+    state: JourneyState
     attempts: list[tuple[datetime, PlannedStep, JourneyState]] = field(default_factory=list)
     ended_at: datetime | None = None
     turns: int = 0
@@ -57,26 +59,18 @@ def live(
     mailer: Mailer = always_sent,
 ) -> Life:
     """Run the journey to its end. Fails when it neither acts nor moves on."""
-    life = Life(playbook)
+    life = Life(playbook, begun(placed))
     coming = sorted(reports, key=lambda each: each[0])
     now = placed.at
-    _record(life, placed, now)
     while life.ended_at is None:
         life.turns += 1
         assert life.turns < 5_000, "the journey does not end"
         while coming and coming[0][0] <= now:
-            _record(life, coming.pop(0)[1], now)
+            life.state = with_fact(life.state, coming.pop(0)[1], now)
         ahead = plan(life.state, playbook, now)
         if not _act(life, ahead, now, mailer):
             now = _move_on(life, ahead, now, coming)
     return life
-
-
-def _record(life: Life, fact: Fact, now: datetime) -> None:
-    state = life.state
-    known = state.facts.placed
-    fact = believable(fact, known.at, now) if known else fact
-    life.state = state.model_copy(update={"facts": fold(state.facts, fact), "quiet_since": now})
 
 
 def _act(life: Life, ahead: list[PlannedStep], now: datetime, mailer: Mailer) -> bool:
@@ -97,16 +91,15 @@ def _send(life: Life, step: PlannedStep, now: datetime, mailer: Mailer) -> None:
     answer = mailer(step, now)
     if isinstance(answer, Result):
         _keep(life, step.outcome(answer, now, step.why))
-        return
-    deferred = {**life.state.deferred, step.key: Deferral(until=answer, reason="quiet hours")}
-    life.state = life.state.model_copy(update={"deferred": deferred})
+    else:
+        held = SendReceipt(result=SendResult.HELD, reason="quiet hours", until=answer)
+        life.state = with_receipt(life.state, step, held, now)
 
 
 def _keep(life: Life, outcome: Outcome) -> None:
     before = life.state.outcomes.get(outcome.key)
     assert before is None or before.result is Result.PARKED, f"{outcome.key} has an outcome already"
-    outcomes = {**life.state.outcomes, outcome.key: outcome}
-    life.state = life.state.model_copy(update={"outcomes": outcomes, "quiet_since": outcome.at})
+    life.state = with_outcome(life.state, outcome)
 
 
 def _move_on(life: Life, ahead: list[PlannedStep], now: datetime, coming: list[Reported]) -> datetime:
