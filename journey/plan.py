@@ -12,7 +12,7 @@ from pydantic import Field
 from journey.facts import Model
 from journey.moments import View, all_delivered, reported
 from journey.names import step_key
-from journey.playbook import Condition, MessageClass, Playbook, Step
+from journey.playbook import Condition, MessageClass, Per, Playbook, Step
 from journey.state import JourneyState, OrderState, Outcome, Result
 from journey.times import Instant, fit
 
