@@ -32,14 +32,19 @@ class View:
     def later(self, at: datetime, duration: str) -> datetime:
         return later(at, duration, self.order.zone, self.playbook.day_seconds)
 
-    def subjects(self, per: Per) -> list[str | None]:
+    def subjects(self, per: Per, after: str) -> list[str | None]:
+        """What a step is done once for, each; what is never used up has no replenishment."""
         match per:
             case Per.ORDER:
                 return [None]
             case Per.PARCEL:
                 return [*sorted(self.facts.parcels)]
             case Per.LINE:
-                return [line.line_id for line in self.order.lines]
+                return [
+                    line.line_id
+                    for line in self.order.lines
+                    if after != Anchor.RUNS_OUT or line.lifespan_days
+                ]
 
     def moment(self, after: str, per: Per, subject: str | None) -> datetime | None:
         """The moment that `after` names, or None while it is not known."""

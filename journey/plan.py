@@ -12,7 +12,7 @@ from pydantic import Field
 from journey.facts import Model
 from journey.moments import View, all_delivered, reported
 from journey.names import step_key
-from journey.playbook import Condition, MessageClass, Playbook, Step
+from journey.playbook import Condition, MessageClass, Per, Playbook, Step
 from journey.state import JourneyState, OrderState, Outcome, Result
 from journey.times import Instant, fit
 
@@ -81,8 +81,8 @@ def plan(state: JourneyState, playbook: Playbook, now: datetime) -> list[Planned
 
 
 def _step(view: View, step: Step, now: datetime) -> list[PlannedStep]:
-    subjects = view.subjects(step.per)
-    if not subjects:
+    subjects = view.subjects(step.per, step.after)
+    if not subjects and step.per is Per.PARCEL:
         return [_planned(step, None, Standing.WAITING, why=f"waits for the first {step.per}")]
     over = view.state.outcomes
     planned = []
@@ -217,7 +217,7 @@ def closes_at(state: JourneyState, playbook: Playbook, ahead: list[PlannedStep])
     if facts.cancelled_at and not facts.parcels:
         return quiet_since
     view = View(state, playbook, facts.order)
-    settled = facts.cancelled_at or all_delivered(facts.order, facts, view.delivered_at)
+    settled = facts.cancelled_at or all_delivered(view.order, facts, view.delivered_at)
     return view.later(quiet_since, playbook.close_after if settled else playbook.give_up_after)
 
 
