@@ -20,6 +20,7 @@ from temporalio.envconfig import ClientConfigProfile
 from temporalio.testing import WorkflowEnvironment
 
 from runtime.settings import Settings
+from workflows.visibility import ALL_KEYS
 
 ROOT = Path(__file__).parent.parent
 NAMESPACE = "thereafter"
@@ -141,9 +142,7 @@ def _attributes_of_the_job(compose: dict[str, Any]) -> dict[str, str]:
 
 
 def test_the_search_attributes_are_those_that_journeys_write(compose: dict[str, Any]) -> None:
-    from workflows.visibility import TYPED_KEYS
-
-    written = {key.name: key.indexed_value_type.name for key in TYPED_KEYS}
+    written = {key.name: key.indexed_value_type.name for key in ALL_KEYS}
     assert _attributes_of_the_job(compose) == written
 
 
