@@ -288,7 +288,7 @@ def _load_strictly(workflow_class: type) -> None:
     SandboxedWorkflowRunner(restrictions=restrictions).prepare_workflow(definition)
 
 
-def test_every_import_of_a_workflow_is_guarded() -> None:
+async def test_every_import_of_a_workflow_is_guarded() -> None:
     classes = _workflow_classes()
     assert "OrderJourney" in {each.__name__ for each in classes}
     for each in classes:
@@ -312,7 +312,7 @@ def _story(name: str, imports: str, folder: Path) -> type:
     return story
 
 
-def test_an_unguarded_import_would_be_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unguarded_import_would_be_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     guard = "with workflow.unsafe.imports_passed_through():\n    import journey.plan"
     _load_strictly(_story("guarded_story", guard, tmp_path))
