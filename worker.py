@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from activities.journeys import Journeys
+from activities.letters import Letters, Shop
+from activities.messages import Messages, Terms
+from activities.providers.outbox import Outbox
 from pydantic import ValidationError
 from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from activities.journeys import Journeys
-from activities.letters import Letters, Shop
 from activities.mailer import Mailer
-from activities.messages import Messages
-from activities.providers.outbox import Outbox
 from journey.facts import problems
 from journey.names import TASK_QUEUE
 from ledger import Ledger
@@ -36,9 +36,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 OUR_MODULES = ("activities", "journey", "ledger", "workflows")
 
 
-def build_worker(
-    client: Client, activities: Sequence[Any], *, max_cached_workflows: int = 1_000
-) -> Worker:
+def build_worker(client: Client, activities: Sequence[Any], *, max_cached_workflows: int = 1_000) -> Worker:
     """The one worker of production, demo, tests and benchmarks.
 
     The sandbox stays on. Our own modules pass through it, which makes a new workflow three times cheaper;
@@ -58,7 +56,8 @@ def build_worker(
 
 def build_activities(settings: Settings, ledger: Ledger) -> list[Any]:
     """Every activity, with the providers that the settings name."""
-    messages = Messages(ledger, build_mailer(settings, ledger), build_letters(settings))
+    mailer, letters = build_mailer(settings, ledger), build_letters(settings)
+    messages = Messages(ledger, mailer, letters, Terms(mail_from=settings.mail_from))
     return [messages.send_message, Journeys(ledger).keep_journey]
 
 
@@ -92,11 +91,13 @@ async def serve(settings: Settings) -> None:
         Runtime.set_default(runtime)
     ledger = await Ledger.open(settings.ledger())
     try:
-        async with temporal(settings.home) as connection:
-            async with build_worker(connection.client, build_activities(settings, ledger)):
-                log.info("working", task_queue=TASK_QUEUE, ui=connection.server and connection.server.ui)
-                await _asked_to_stop()
-                log.info("stopping")
+        async with (
+            temporal(settings.home) as connection,
+            build_worker(connection.client, build_activities(settings, ledger)),
+        ):
+            log.info("working", task_queue=TASK_QUEUE, ui=connection.server and connection.server.ui)
+            await _asked_to_stop()
+            log.info("stopping")
     finally:
         await ledger.close()
 

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from journey.endings import Ending, JourneyEnding
 from journey.facts import Model, OrderPlaced
 from journey.plan import PlannedStep, Stage, closes_at, plan, stage
 from journey.playbook import Playbook
@@ -42,7 +43,9 @@ class JourneyStatus(Model):
     happened: tuple[Happening, ...]
     ahead: tuple[PlannedStep, ...]
     done: tuple[Outcome, ...]
-    closes_at: Instant | None = None
+    closes_at: Instant | None = Field(default=None, description="When it ends, if nothing happens.")
+    ending: Ending | None = Field(default=None, description="Set when the journey is over.")
+    ended_at: Instant | None = None
 
 
 def describe(state: JourneyState, playbook: Playbook, now: Instant) -> JourneyStatus:
@@ -50,14 +53,33 @@ def describe(state: JourneyState, playbook: Playbook, now: Instant) -> JourneySt
     ahead = plan(state, playbook, now)
     return JourneyStatus(
         order_id=state.facts.order.order_id,
-        stage=stage(state, playbook),
+        stage=stage(state.facts),
         paused=state.paused_since is not None,
         attention=attention(state),
         happened=state.facts.story,
         ahead=tuple(ahead),
-        done=tuple(sorted(state.outcomes.values(), key=lambda outcome: (outcome.at, outcome.key))),
+        done=_in_order(state),
         closes_at=closes_at(state, playbook, ahead),
     )
+
+
+def describe_ending(ended: JourneyEnding) -> JourneyStatus:
+    """The status of a journey that is over, from what was kept of it."""
+    return JourneyStatus(
+        order_id=ended.order_id,
+        stage=stage(ended.state.facts),
+        paused=False,
+        attention=attention(ended.state),
+        happened=ended.state.facts.story,
+        ahead=(),
+        done=_in_order(ended.state),
+        ending=ended.ending,
+        ended_at=ended.closed_at,
+    )
+
+
+def _in_order(state: JourneyState) -> tuple[Outcome, ...]:
+    return tuple(sorted(state.outcomes.values(), key=lambda outcome: (outcome.at, outcome.key)))
 
 
 def attention(state: JourneyState) -> str | None:

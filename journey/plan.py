@@ -10,10 +10,10 @@ from enum import StrEnum
 from pydantic import Field
 
 from journey.facts import Model
-from journey.moments import View
+from journey.moments import View, all_delivered, reported
 from journey.names import step_key
-from journey.playbook import Condition, MessageClass, Per, Playbook, Step
-from journey.state import JourneyState, Outcome, Result
+from journey.playbook import Condition, MessageClass, Playbook, Step
+from journey.state import JourneyState, OrderState, Outcome, Result
 from journey.times import Instant, fit
 
 
@@ -208,10 +208,9 @@ class Stage(StrEnum):
     CANCELLED = "cancelled"
 
 
-def stage(state: JourneyState, playbook: Playbook) -> Stage:
-    view = View(state, playbook, state.facts.order)
-    if view.holds(Condition.DELIVERED, Per.ORDER, None):
+def stage(facts: OrderState) -> Stage:
+    if facts.placed and all_delivered(facts.order, facts, reported):
         return Stage.DELIVERED
-    if view.holds(Condition.SHIPPED, Per.ORDER, None):
+    if any(parcel.shipped_at for parcel in facts.parcels.values()):
         return Stage.SHIPPED
-    return Stage.CANCELLED if view.holds(Condition.CANCELLED, Per.ORDER, None) else Stage.PLACED
+    return Stage.CANCELLED if facts.cancelled_at else Stage.PLACED

@@ -1,4 +1,4 @@
-"""One way to Temporal: the server that Temporal's own environment configuration names, or the embedded one."""
+"""One way to Temporal: the server that Temporal's environment configuration names, or the embedded one."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

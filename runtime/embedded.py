@@ -14,7 +14,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from google.protobuf.duration_pb2 import Duration
@@ -43,6 +43,8 @@ class Server:
 
     pid: int
     port: int
+    joined: bool = False
+    """Whether another process looks after it."""
 
     @property
     def address(self) -> str:
@@ -75,12 +77,11 @@ async def embedded_server(home: Path) -> AsyncIterator[Server]:
 
     Raises `ConnectionError` when it does not get ready, with the place of its log.
     """
-    home.mkdir(parents=True, exist_ok=True)
     with _lock(home) as mine:
         if not mine:
             yield await _joined(home)
             return
-        server = _known(home)
+        server = known_server(home)
         if server is None or not server.runs():
             server = await _started(home, server)
         try:
@@ -93,7 +94,8 @@ async def connect_embedded(server: Server) -> Client:
     return await Client.connect(server.address, namespace=NAMESPACE, data_converter=DATA_CONVERTER)
 
 
-def _known(home: Path) -> Server | None:
+def known_server(home: Path) -> Server | None:
+    """The server that was last started in the folder, whether or not it runs."""
     with suppress(OSError, ValueError, TypeError):
         return Server(**json.loads((home / "server.json").read_text()))
     return None
@@ -101,9 +103,9 @@ def _known(home: Path) -> Server | None:
 
 async def _joined(home: Path) -> Server:
     for _ in range(int(READY_WITHIN / 0.1)):
-        server = _known(home)
+        server = known_server(home)
         if server and server.runs():
-            return server
+            return replace(server, joined=True)
         await asyncio.sleep(0.1)
     raise ConnectionError(f"another process holds {home} and its server is not ready")
 
@@ -111,12 +113,14 @@ async def _joined(home: Path) -> Server:
 async def _started(home: Path, before: Server | None) -> Server:
     port = _free_port(before.port if before else USUAL_PORT)
     server = Server(_spawn([binary("temporal"), "server", "start-dev", *_arguments(home, port)], home), port)
-    (home / "server.json").write_text(json.dumps(asdict(server)))
+    (home / "server.json").write_text(json.dumps({"pid": server.pid, "port": server.port}))
     try:
         await _prepare(server)
     except (RPCError, RuntimeError, TimeoutError) as error:
         await _stop(server.pid)
-        raise ConnectionError(f"the Temporal server did not get ready; see {home / 'temporal.log'}") from error
+        raise ConnectionError(
+            f"the Temporal server did not get ready; see {home / 'temporal.log'}"
+        ) from error
     return server
 
 
@@ -213,6 +217,7 @@ def _alive(pid: int) -> bool:
 @contextmanager
 def _lock(home: Path) -> Iterator[bool]:
     """Whether this process is the one that may start the folder's server; the lock dies with it."""
+    home.mkdir(parents=True, exist_ok=True)
     with (home / "server.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

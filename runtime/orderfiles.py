@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, mod
 from journey.facts import FactBase, KnownFact, Model, Order, OrderPlaced, Text, Zone
 from journey.names import OpaqueId
 from journey.times import Instant
+from ledger.customers import Profile
 from runtime.inputs import (
     InputError,
     LineOf,
@@ -69,11 +70,10 @@ class OrderFile(Model):
             fact_id=f"placed:{self.order.order_id}", at=self.placed_at, source="file", order=self.order
         )
 
-    @property
-    def profile(self) -> dict[str, str | None]:
-        """The customer's fields for the ledger, without the pointer."""
-        fields = self.customer.model_dump(exclude={"customer_id"})
-        return {**fields, "zone": self.customer.zone or self.fields.zone}
+    def customer_profile(self) -> Profile:
+        """The customer for the ledger, in the order's zone unless the file names another."""
+        fields = self.customer.model_dump(exclude_none=True)
+        return Profile(**{"zone": self.fields.zone, "country": self.fields.country, **fields})
 
 
 class ReportedFact(NamedTuple):

@@ -12,6 +12,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 with workflow.unsafe.imports_passed_through():
     from activities.journeys import Journeys
     from activities.messages import Messages
+
     from journey.contract import JourneyEnd, JourneyStart, JourneyStatus, StepRequest, counts, describe
     from journey.endings import Ending, JourneyEnding
     from journey.facts import understand
@@ -103,7 +104,9 @@ class OrderJourney:
             if is_cancelled_exception(error):
                 raise
         until = workflow.now() + policies.ASK_AGAIN
-        return SendReceipt(result=SendResult.HELD, reason="could not be handed to the mailer yet", until=until)
+        return SendReceipt(
+            result=SendResult.HELD, reason="could not be handed to the mailer yet", until=until
+        )
 
     async def _news_or(self, wake: datetime | None, ahead: list[PlannedStep]) -> None:
         self._alarm.set(wake, self._waits_for(wake, ahead))

@@ -21,7 +21,9 @@ class Options(TypedDict):
     retry_policy: RetryPolicy
 
 
-AT_ONCE = LocalOptions(start_to_close_timeout=timedelta(seconds=5), retry_policy=RetryPolicy(maximum_attempts=1))
+AT_ONCE = LocalOptions(
+    start_to_close_timeout=timedelta(seconds=5), retry_policy=RetryPolicy(maximum_attempts=1)
+)
 """The first try of anything: inside the workflow task, which costs one event and no round trip."""
 
 PATIENTLY = Options(

@@ -3,7 +3,12 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    SearchAttributeUpdate,
+    TypedSearchAttributes,
+)
 
 from journey.contract import attention
 from journey.plan import PlannedStep, Standing, stage
@@ -23,7 +28,7 @@ ALL_KEYS = (STAGE, NEXT_STEP, NEXT_DUE, ATTENTION, CUSTOMER, PLAYBOOK)
 def attributes(state: JourneyState, playbook: Playbook, ahead: list[PlannedStep]) -> TypedSearchAttributes:
     """The search attributes of a journey: its stage, its next dated step, whether a person should look."""
     pairs: list[SearchAttributePair[str] | SearchAttributePair[datetime]] = [
-        SearchAttributePair(STAGE, str(stage(state, playbook))),
+        SearchAttributePair(STAGE, str(stage(state.facts))),
         SearchAttributePair(CUSTOMER, state.facts.order.customer_id),
         SearchAttributePair(PLAYBOOK, playbook.name),
     ]
@@ -36,7 +41,9 @@ def attributes(state: JourneyState, playbook: Playbook, ahead: list[PlannedStep]
     return TypedSearchAttributes(pairs)
 
 
-def differences(old: TypedSearchAttributes, new: TypedSearchAttributes) -> Iterator[SearchAttributeUpdate[str] | SearchAttributeUpdate[datetime]]:
+def differences(
+    old: TypedSearchAttributes, new: TypedSearchAttributes
+) -> Iterator[SearchAttributeUpdate[str] | SearchAttributeUpdate[datetime]]:
     """The updates that make `old` into `new`, all for one upsert."""
     for key in (STAGE, NEXT_STEP, ATTENTION, CUSTOMER, PLAYBOOK):
         if old.get(key) != (value := new.get(key)):
@@ -54,10 +61,7 @@ def summary(state: JourneyState) -> str:
 
 def details(ahead: list[PlannedStep], done: list[Outcome]) -> str:
     """The plan as a markdown table, and what is over."""
-    rows = [
-        f"| {step.key} | {_moment(step.due)} | {step.standing} | {step.why} |"
-        for step in ahead
-    ]
+    rows = [f"| {step.key} | {_moment(step.due)} | {step.standing} | {step.why} |" for step in ahead]
     ended = [f"| {o.key} | {_moment(o.at)} | {o.result} | {o.reason} |" for o in done]
     table = ["| step | when (UTC) | standing | why |", "|---|---|---|---|"]
     return "\n".join(["**Ahead**", "", *table, *rows, "", "**Over**", "", *table, *ended])

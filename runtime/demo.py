@@ -1,0 +1,163 @@
+"""The demo: example orders played by the production workflow at a pace of about a day a second.
+
+The pace is data: the playbook says how long a day lasts, and the examples' times are moved to fit.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError
+
+from journey.contract import JourneyStatus
+from journey.facts import Model, OrderPlaced
+from journey.names import send_key
+from journey.playbook import Playbook
+from ledger import Ledger
+from runtime.orderfiles import OrderFile, ReportedFact, read_facts, read_order
+from runtime.orders import handle, order_status, place_order, report_fact
+from runtime.retime import pacing, retimed_fact, retimed_order
+
+DAY_SECONDS = 1.0
+
+
+class Example(NamedTuple):
+    """An order drawn from life, with what happened to it."""
+
+    name: str
+    order: OrderFile
+    facts: list[ReportedFact]
+
+
+def read_examples(folder: Path) -> list[Example]:
+    """Every folder with an `order.json`, and beside it `facts.jsonl`. Raises `InputError`."""
+    return [
+        Example(path.parent.name, read_order(path), read_facts(path.with_name("facts.jsonl")))
+        for path in sorted(folder.glob("*/order.json"))
+    ]
+
+
+class DemoReport(Model):
+    """What came of it, for machines."""
+
+    orders: int
+    completed: int
+    letters: dict[str, int]
+    events: dict[str, int]
+    duplicates: int
+    seconds: float
+
+
+class Clock:
+    """The demo's clock. It stands still while nobody plays, so that a demo goes on where it was."""
+
+    def __init__(self, path: Path, day_seconds: float) -> None:
+        self._path = path
+        known = json.loads(path.read_text()) if path.exists() else {}
+        self.day_seconds = float(known.get("day_seconds", day_seconds))
+        self.start = datetime.now(UTC) - timedelta(seconds=known.get("elapsed", 0.0))
+
+    @property
+    def elapsed(self) -> float:
+        return (datetime.now(UTC) - self.start).total_seconds()
+
+    @property
+    def day(self) -> float:
+        return self.elapsed / self.day_seconds
+
+    def save(self) -> None:
+        """Write how far the demo is; whole or not at all."""
+        new = self._path.with_suffix(".new")
+        new.write_text(json.dumps({"elapsed": self.elapsed, "day_seconds": self.day_seconds}))
+        new.replace(self._path)
+
+
+class _Cue(NamedTuple):
+    moment: datetime
+    order_id: str
+    fact: ReportedFact
+    body: dict[str, object]
+
+
+class Demo:
+    """Plays the examples and answers how far they are."""
+
+    def __init__(
+        self, client: Client, ledger: Ledger, examples: list[Example], playbook: Playbook, clock: Clock
+    ) -> None:
+        self._client = client
+        self._ledger = ledger
+        self.examples = examples
+        self._playbook = playbook.model_copy(update={"day_seconds": clock.day_seconds})
+        self.clock = clock
+
+    async def play(self) -> None:
+        """Place every order, then report every fact at its time. All of it may be repeated."""
+        cues: list[_Cue] = []
+        for example in self.examples:
+            placed, told = self._moved(example)
+            await place_order(
+                self._client, self._ledger, placed, example.order.customer_profile(), self._playbook
+            )
+            cues.extend(told)
+        for cue in sorted(cues, key=lambda cue: cue.moment):
+            await asyncio.sleep(max(0.0, (cue.moment - datetime.now(UTC)).total_seconds()))
+            await report_fact(self._client, self._ledger, cue.order_id, cue.fact.kind, cue.body)
+            self.clock.save()
+
+    def _moved(self, example: Example) -> tuple[OrderPlaced, list[_Cue]]:
+        placed = example.order.placed()
+        moved = pacing(placed.at, self.clock.start, self.clock.day_seconds, placed.order)
+        cues = []
+        for fact in example.facts:
+            moment = moved(fact.at)
+            assert isinstance(moment, datetime)
+            cues.append(_Cue(moment, placed.order.order_id, fact, retimed_fact(fact.body, moved)))
+        return retimed_order(placed, moved), cues
+
+    async def statuses(self) -> list[JourneyStatus]:
+        """How far each order is; one that cannot be asked at this moment is left out."""
+        found = await asyncio.gather(
+            *(order_status(self._client, self._ledger, e.order.order.order_id) for e in self.examples),
+            return_exceptions=True,
+        )
+        return [status for status in found if isinstance(status, JourneyStatus)]
+
+    async def finish(self, every: float, look: Callable[[list[JourneyStatus]], Awaitable[None]]) -> None:
+        """Look every so many seconds, until every journey is over."""
+        while True:
+            statuses = await self.statuses()
+            await look(statuses)
+            self.clock.save()
+            if len(statuses) == len(self.examples) and all(status.ending for status in statuses):
+                return
+            await asyncio.sleep(every)
+
+    async def report(self) -> DemoReport:
+        """Count what came of it."""
+        ids = [example.order.order.order_id for example in self.examples]
+        descriptions = [await _described(self._client, order_id) for order_id in ids]
+        sends = [send for order_id in ids for send in await self._ledger.sends_of(order_id)]
+        letters = [letter for order_id in ids for letter in await self._ledger.outbox(order_id=order_id)]
+        names = [send.step for send in sends if send.accepted_at]
+        return DemoReport(
+            orders=len(ids),
+            completed=sum(done for done, _ in descriptions),
+            letters={name: names.count(name) for name in sorted(set(names))},
+            events={order_id: events for order_id, (_, events) in zip(ids, descriptions, strict=True)},
+            duplicates=len(letters)
+            - len({send_key(send.order_id, send.key) for send in sends if send.accepted_at}),
+            seconds=round(self.clock.elapsed, 1),
+        )
+
+
+async def _described(client: Client, order_id: str) -> tuple[bool, int]:
+    try:
+        description = await handle(client, order_id).describe()
+    except RPCError:
+        return False, 0
+    return description.status is WorkflowExecutionStatus.COMPLETED, description.history_length
