@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "activities": {"journey", "ledger", "activities"},
     "workflows": BELOW_THE_DOORS,
     "service": BELOW_THE_DOORS | {"service"},
-    "runtime": {"journey", "ledger", "runtime", "workflows.visibility"},
+    "runtime": {"journey", "ledger", "runtime", "workflows"},
     "starter": BELOW_THE_DOORS | {"service", "runtime", "starter", "worker"},
     "worker": BELOW_THE_DOORS | {"service", "runtime", "worker", "activities.providers"},
 }
@@ -191,7 +191,7 @@ def test_imports_go_one_way() -> None:
         ("activities.messages", "from .providers import outbox"),
         ("workflows.order_journey", "import runtime.settings"),
         ("workflows.order_journey", "def later():\n    from service import pages"),
-        ("runtime.embedded", "from workflows.order_journey import OrderJourney"),
+        ("runtime.orders", "from activities.messages import Messages"),
         ("starter", "import importlib\nimportlib.import_module('activities.providers.sendgrid')"),
     ],
 )
@@ -204,7 +204,7 @@ def test_an_import_against_the_direction_would_be_found(importer: str, line: str
     [
         ("worker", "from activities.providers.outbox import Outbox"),
         ("activities.providers.outbox", "from activities.mailer import Mailer\nfrom . import sendgrid"),
-        ("runtime.embedded", "from workflows.visibility import ALL_KEYS"),
+        ("runtime.orders", "from workflows.order_journey import OrderJourney"),
         ("workflows.order_journey", "from workflows import policies"),
     ],
 )
