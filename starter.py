@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from ledger.database import LedgerError
 from pydantic import BaseModel, ValidationError
 from rich.console import Console, Group
 from rich.live import Live
@@ -23,6 +22,7 @@ from temporalio.service import RPCError
 from journey.contract import JourneyStatus, StepRequest
 from journey.facts import problems
 from ledger import Ledger
+from ledger.database import LedgerError
 from runtime import screen
 from runtime.connection import Connection, temporal
 from runtime.demo import DAY_SECONDS, Clock, Demo, DemoReport, read_examples
@@ -34,7 +34,6 @@ from runtime.orders import UnknownOrder, handle, order_status, place_order, repo
 from runtime.playbooks import load_playbook
 from runtime.rehearsal import rehearse as rehearse_order
 from runtime.settings import Settings
-from workflows.order_journey import OrderJourney
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 screen_out = Console()
@@ -174,13 +173,13 @@ def _updated(order_id: str, as_json: bool, name: str, request: StepRequest | Non
 @app.command()
 def pause(order_id: OrderId, as_json: AsJson = False) -> None:
     """Hold everything an order has ahead; the waits keep their place."""
-    _updated(order_id, as_json, OrderJourney.pause.__name__)
+    _updated(order_id, as_json, "pause")
 
 
 @app.command()
 def resume(order_id: OrderId, as_json: AsJson = False) -> None:
     """Let a paused order go on."""
-    _updated(order_id, as_json, OrderJourney.resume.__name__)
+    _updated(order_id, as_json, "resume")
 
 
 @app.command()
@@ -188,13 +187,13 @@ def skip(
     order_id: OrderId, key: str, reason: str = "an operator's decision", as_json: AsJson = False
 ) -> None:
     """Leave out one step, by the key that `status` shows."""
-    _updated(order_id, as_json, OrderJourney.skip_step.__name__, StepRequest(key=key, reason=reason))
+    _updated(order_id, as_json, "skip_step", StepRequest(key=key, reason=reason))
 
 
 @app.command()
 def retry(order_id: OrderId, key: str, as_json: AsJson = False) -> None:
     """Try a parked step again, by the key that `status` shows."""
-    _updated(order_id, as_json, OrderJourney.retry_step.__name__, StepRequest(key=key))
+    _updated(order_id, as_json, "retry_step", StepRequest(key=key))
 
 
 @app.command()

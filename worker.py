@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from activities.journeys import Journeys
-from activities.letters import Letters, Shop
-from activities.messages import Messages, Terms
-from activities.providers.outbox import Outbox
 from pydantic import ValidationError
 from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.journeys import Journeys
+from activities.letters import Letters, Shop
 from activities.mailer import Mailer
+from activities.messages import Messages, Terms
+from activities.providers.outbox import OutboxMailer
 from journey.facts import problems
 from journey.names import TASK_QUEUE
 from ledger import Ledger
@@ -64,12 +64,12 @@ def build_activities(settings: Settings, ledger: Ledger) -> list[Any]:
 def build_mailer(settings: Settings, ledger: Ledger) -> Mailer:
     match settings.mailer:
         case MailerName.OUTBOX:
-            return Outbox(ledger)
+            return OutboxMailer(ledger)
         case MailerName.SENDGRID:
-            from activities.providers.sendgrid import SendGrid
+            from activities.providers.sendgrid import SendGridMailer
 
             assert settings.sendgrid_api_key is not None
-            return SendGrid(settings.sendgrid_api_key.get_secret_value(), host=settings.sendgrid_host)
+            return SendGridMailer(settings.sendgrid_api_key.get_secret_value(), host=settings.sendgrid_host)
 
 
 def build_letters(settings: Settings) -> Letters:

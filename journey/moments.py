@@ -68,7 +68,8 @@ class View:
             case Anchor.PLACED:
                 return facts.placed.at if facts.placed else None
             case Anchor.SHIP_PROMISE:
-                return deadline(self.order.ship_by, self.order.zone) if self.order.ship_by else None
+                promised = self.order.ship_by or self.order.deliver_by
+                return deadline(promised, self.order.zone) if promised else None
             case Anchor.CANCELLED:
                 return facts.cancelled_at
             case Anchor.SHIPPED:
@@ -222,9 +223,7 @@ def all_delivered(order: Order, facts: OrderState, delivered: Delivered) -> date
 def line_delivered(line: Line, facts: OrderState, delivered: Delivered) -> datetime | None:
     """When the line's last unit was, or None while one is not."""
     arrivals = sorted(
-        (at, _units(parcel, line))
-        for parcel in facts.parcels.values()
-        if parcel.shipment and (at := delivered(parcel))
+        (at, _units(parcel, line)) for parcel in facts.parcels.values() if (at := delivered(parcel))
     )
     missing = line.quantity
     for at, units in arrivals:

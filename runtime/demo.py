@@ -15,9 +15,9 @@ from temporalio.service import RPCError
 
 from journey.contract import JourneyStatus
 from journey.facts import Model, OrderPlaced
-from journey.names import send_key
 from journey.playbook import Playbook
 from ledger import Ledger
+from ledger.sends import SendState
 from runtime.orderfiles import OrderFile, ReportedFact, read_facts, read_order
 from runtime.orders import handle, order_status, place_order, report_fact
 from runtime.retime import pacing, retimed_fact, retimed_order
@@ -143,14 +143,14 @@ class Demo:
         descriptions = [await _described(self._client, order_id) for order_id in ids]
         sends = [send for order_id in ids for send in await self._ledger.sends_of(order_id)]
         letters = [letter for order_id in ids for letter in await self._ledger.outbox(order_id=order_id)]
-        names = [send.step for send in sends if send.accepted_at]
+        accepted = [send for send in sends if send.state is SendState.ACCEPTED]
+        names = [send.step for send in accepted]
         return DemoReport(
             orders=len(ids),
             completed=sum(done for done, _ in descriptions),
             letters={name: names.count(name) for name in sorted(set(names))},
             events={order_id: events for order_id, (_, events) in zip(ids, descriptions, strict=True)},
-            duplicates=len(letters)
-            - len({send_key(send.order_id, send.key) for send in sends if send.accepted_at}),
+            duplicates=len(letters) - len({send.business_key for send in accepted}),
             seconds=round(self.clock.elapsed, 1),
         )
 

@@ -25,8 +25,10 @@ Loc = tuple[int | str, ...]
 LineOf = Callable[[Loc], int]
 
 _A_DURATION = "should be a duration such as `30 days`, `2 hours` or `-1 week`"
+_A_LABEL = "should be 1 to 100 characters, without @"
 _RIGHT = {
     **dict.fromkeys(("wait", "expires", "usual_delivery", "assume_delivered", "close_after"), _A_DURATION),
+    **dict.fromkeys(("sku", "skus", "category", "carrier", "tracking_number"), _A_LABEL),
     "window": "should be hours of the day such as `09:00-20:00`",
     "name": "should be a word of small letters, digits and underscores such as `order_confirmation`",
     "message": "should be the name of a letter such as `order_confirmation`",
@@ -202,6 +204,8 @@ def _what_would_be_right(item: ErrorDetails, loc: Loc, said: str) -> str:
             return "should have at least one item"
         case "tuple_type" | "list_type":
             return "should be a list"
+        case "value_error" if loc[-1:] == ("email",):
+            return _RIGHT["email"]
         case "string_pattern_mismatch":
             last = next((part for part in reversed(loc) if isinstance(part, str)), "")
             return _RIGHT.get(last, _AN_ID)

@@ -5,7 +5,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_args
 
-from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    EmailStr,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from journey.facts import FactBase, KnownFact, Model, Order, OrderPlaced, Text, Zone
 from journey.names import OpaqueId
@@ -27,18 +35,27 @@ _MODELS: dict[str, type[FactBase]] = {
 }
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 
-Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
-Locale = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}([_-][A-Za-z0-9]{2,8})*$")]
+Locale = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("should be one line without control characters")
+    return text
+
+
+OneLine = Annotated[Text, AfterValidator(_one_line)]
+"""Text that is safe in a mail's header."""
 
 
 class Customer(Model):
     """Who ordered: for the ledger, never for Temporal."""
 
     customer_id: OpaqueId
-    email: Email
-    name: Text
-    locale: Locale = "en"
-    phone: str | None = Field(default=None, min_length=3, max_length=40)
+    email: EmailStr
+    name: OneLine
+    locale: Locale = Field(default="en", description="BCP 47.")
+    phone: Annotated[OneLine, Field(max_length=40)] | None = None
     zone: Zone | None = Field(default=None, description="By default the order's.")
 
 

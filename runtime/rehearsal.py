@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import Field
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
@@ -124,8 +125,7 @@ class _Show:
 
     async def finish(self) -> tuple[JourneyStatus, JourneyEnd]:
         await self._live_until(self._placed.at + LONGEST)
-        description = await self.order.describe()
-        if description.status is WorkflowExecutionStatus.RUNNING:
+        if await self._running():
             raise TimeoutError("the journey was not over after ten years")
         return await self.order.query(OrderJourney.status), await self.order.result()
 
@@ -133,13 +133,20 @@ class _Show:
         """Let the journey live until `end`; whether it is still running then."""
         while True:
             status = await self.order.query(OrderJourney.status)
-            if (await self.order.describe()).status is not WorkflowExecutionStatus.RUNNING:
+            if not await self._running():
                 return False
             now = await self._environment.get_current_time()
             if now >= end:
                 return True
             wake = next_wake(list(status.ahead)) or status.closes_at or end
             await self._sleep_until(max(min(wake, end), now + timedelta(seconds=1)))
+
+    async def _running(self) -> bool:
+        """Asked without `describe`, which cannot read the search attributes that this server has unset."""
+        request = DescribeWorkflowExecutionRequest(namespace=self._environment.client.namespace)
+        request.execution.workflow_id = self.order.id
+        answer = await self._environment.client.workflow_service.describe_workflow_execution(request)
+        return answer.workflow_execution_info.status == WorkflowExecutionStatus.RUNNING
 
     async def _sleep_until(self, moment: datetime) -> None:
         now = await self._environment.get_current_time()
