@@ -19,6 +19,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.envconfig import ClientConfigProfile
 from temporalio.testing import WorkflowEnvironment
 
+from runtime.embedded import RETENTION_DAYS
 from runtime.settings import Settings
 from workflows.visibility import ALL_KEYS
 
@@ -181,7 +182,7 @@ async def test_the_namespace_job_prepares_a_real_server_and_may_run_again(compos
         for name, kind in found.custom_attributes.items()
     }
     assert {name: types.get(name) for name in expected} == expected
-    assert namespace.config.workflow_execution_retention_ttl.ToTimedelta().days == 400
+    assert namespace.config.workflow_execution_retention_ttl.ToTimedelta().days == RETENTION_DAYS
 
 
 def _dockerfile() -> str:
