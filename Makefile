@@ -38,23 +38,23 @@ lock: $(BIN)/uv ## write the lock files again after a change of pyproject.toml; 
 clean: ## remove the virtual environment and caches; a demo's data in .thereafter stays
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-$(BIN)/python:
+$(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "$(PYTHON) should be Python 3.11 or newer; name another one: make PYTHON=python3.12" >&2; exit 1; }
 	@echo "making a virtual environment in $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.runtime: requirements.lock | $(BIN)/python
+$(VENV)/.runtime: requirements.lock | $(BIN)/pip
 	@echo "installing what it runs on (requirements.lock)"
 	@$(PIP) install --require-hashes -r requirements.lock
 	@touch $@
 
 # The development lock holds the runtime's packages at the same versions, so it serves for both.
-$(VENV)/.dev: requirements-dev.lock | $(BIN)/python
+$(VENV)/.dev: requirements-dev.lock | $(BIN)/pip
 	@echo "installing what it runs on and what proves it (requirements-dev.lock)"
 	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@touch $@ $(VENV)/.runtime
 
 # Not from the lock: this is what writes a lock that cannot be installed.
-$(BIN)/uv: | $(BIN)/python
+$(BIN)/uv: | $(BIN)/pip
 	@$(PIP) install uv
