@@ -1,0 +1,11 @@
+"""What must outlive a run: customers, claims, letters, ended journeys."""
+
+from ledger.customers import Customers
+from ledger.journeys import JourneyArchive
+from ledger.letters import Outbox
+from ledger.orders import Orders
+from ledger.sends import Sends
+
+
+class Ledger(Customers, Orders, Sends, Outbox, JourneyArchive):
+    """The whole ledger; each family of tables has its own module. `await Ledger.open(url)` opens it."""

@@ -47,5 +47,7 @@ class Customers(Database):
     async def profile(self, customer_id: str) -> Profile | None:
         """The profile, or `None` for one who was never told or is forgotten."""
         async with self.reading() as db:
-            row = (await db.execute(select(customers).where(customers.c.customer_id == customer_id))).one_or_none()
+            row = (
+                await db.execute(select(customers).where(customers.c.customer_id == customer_id))
+            ).one_or_none()
         return Profile.model_validate(row._asdict()) if row else None

@@ -1,0 +1,133 @@
+"""The connection to the ledger: SQLite in one file, or PostgreSQL; the same statements on both."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Any, Self
+
+from sqlalchemy import ColumnElement, Table, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from ledger.migration import migrate
+
+LOCK_WAIT = 30.0
+"""Seconds that a write waits for another process's write, on SQLite."""
+
+Insert = postgresql.Insert | sqlite.Insert
+
+
+class LedgerError(Exception):
+    """The ledger cannot be used as it is configured."""
+
+
+class Database:
+    """An engine, and the two kinds of transaction. Open it with `await Ledger.open(url)`."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._writer = engine.execution_options(ledger_write=True)
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        # Waiting in line costs less than SQLite's polling for its lock.
+        self._turn: AbstractAsyncContextManager[Any] = asyncio.Lock() if self.is_sqlite else nullcontext()
+
+    @classmethod
+    async def open(cls, url: str) -> Self:
+        """Connect and bring the tables up to date; two processes may do so at once.
+
+        Raises `LedgerError` for a URL that is neither SQLite nor PostgreSQL with an async driver.
+        """
+        database = cls(_engine(url))
+        try:
+            async with database.writing() as db:
+                await migrate(db)
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that changes nothing."""
+        async with self._engine.connect() as db:
+            yield db
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that is committed at the end of the block, or not at all."""
+        async with self._turn, self._writer.begin() as db:
+            yield db
+
+    def insert(self, table: Table) -> Insert:
+        """An insert that can say what to do on a conflict."""
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
+    def upsert(
+        self,
+        table: Table,
+        values: dict[str, Any],
+        key: Iterable[Any],
+        where: ColumnElement[bool] | None = None,
+    ) -> Insert:
+        """Write a row, over the one that has the same key (if `where` holds for that one)."""
+        statement = self.insert(table).values(values)
+        return statement.on_conflict_do_update(index_elements=list(key), set_=values, where=where)
+
+
+def _engine(url: str) -> AsyncEngine:
+    try:
+        driver = make_url(url).drivername
+    except ArgumentError:
+        driver = "nothing"
+    if driver == "sqlite+aiosqlite":
+        return _sqlite_engine(url)
+    if driver == "postgresql+asyncpg":
+        return create_async_engine(url, hide_parameters=True, pool_pre_ping=True)
+    raise LedgerError(
+        f"ledger_url: should start with sqlite+aiosqlite:// or postgresql+asyncpg://, not {driver}://"
+    )
+
+
+def _sqlite_engine(url: str) -> AsyncEngine:
+    engine = create_async_engine(url, hide_parameters=True, connect_args={"timeout": LOCK_WAIT})
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
+    # The driver's own idea of when a transaction begins is switched off: `_begin_sqlite` says it.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    try:
+        _use_wal(cursor)
+        # FULL: a claim that a power cut takes back would send a letter twice.
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+    finally:
+        cursor.close()
+
+
+def _use_wal(cursor: Any) -> None:
+    """SQLite does not wait for a lock when it changes the journal's mode, so we ask again."""
+    for _ in range(200):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            cursor.execute("SELECT 1")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and writes later can deadlock with its like; this one cannot.
+    write = connection.get_execution_options().get("ledger_write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
