@@ -23,9 +23,9 @@ def catalog_files(folders: Sequence[Path], language: str) -> list[Path]:
 
 
 def languages(folders: Iterable[Path]) -> list[str]:
-    """The languages that letters can be written in."""
+    """The languages that letters can be written in, the one of the templates first."""
     names = {file.stem for folder in folders for file in (folder / "locale").glob("*.po")}
-    return sorted(names | {SOURCE_LANGUAGE})
+    return [SOURCE_LANGUAGE, *sorted(names - {SOURCE_LANGUAGE})]
 
 
 def read_catalog(file: Path) -> Catalog:

@@ -7,6 +7,7 @@ catalog by dropping a file of the same name into its own folder. `built_in/...` 
 
 import re
 import textwrap
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -50,8 +51,11 @@ HTML_LIMIT = 100_000
 """Bytes of HTML beyond which mail clients clip a letter."""
 
 
+_TEMPLATES = (".mjml", ".txt", ".css")
+
+
 @dataclass(frozen=True)
-class _Language:
+class Language:
     locale: Locale
     templates: ImmutableSandboxedEnvironment
 
@@ -74,7 +78,7 @@ class Letters:
         self._pages = pages or ShopPages(shop)
         self._unsubscribe_url = unsubscribe_url
         self._languages = languages(self.folders)
-        self._environments: dict[str, _Language] = {}
+        self._environments: dict[str, Language] = {}
 
     @property
     def languages(self) -> list[str]:
@@ -91,17 +95,17 @@ class Letters:
 
     def render(self, request: SendRequest, profile: Profile) -> Letter:
         """The letter. Raises `LetterError`, which names the template and never the customer."""
-        language = self._language(profile.locale)
+        language = self.language(profile.locale)
         try:
             return self._render(language, request, profile)
         except LetterError as error:
             raise LetterError(f"letter {request.letter}: {error}") from None
         except TemplateNotFound as error:
-            raise LetterError(f"letter {request.letter}: there is no template {error.name}") from None
+            raise LetterError(f"letter {request.letter}: {_not_found(error, request.letter)}") from None
         except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
-            raise LetterError(f"letter {request.letter}: {_without_values(error)}") from error
+            raise LetterError(f"letter {request.letter}: {_without_values(error)}") from None
 
-    def _render(self, language: _Language, request: SendRequest, profile: Profile) -> Letter:
+    def _render(self, language: Language, request: SendRequest, profile: Profile) -> Letter:
         unsubscribe = self._unsubscribe(request, profile)
         seen = view(request, profile, language.locale)
         context: dict[str, Any] = {each.name: getattr(seen, each.name) for each in fields(seen)}
@@ -125,11 +129,11 @@ class Letters:
             return None
         return self._unsubscribe_url(profile.customer_id)
 
-    def _language(self, name: str) -> _Language:
+    def language(self, name: str) -> Language:
         locale, chain = spoken(name, self._languages)
         key = str(locale)
         if key not in self._environments:
-            self._environments[key] = _Language(locale, self._environment(locale, chain))
+            self._environments[key] = Language(locale, self._environment(locale, chain))
         return self._environments[key]
 
     def _environment(self, locale: Locale, chain: Sequence[str]) -> ImmutableSandboxedEnvironment:
@@ -176,7 +180,7 @@ class Letters:
 
     def sentences(self) -> dict[str | tuple[str, ...], list[tuple[str, int]]]:
         """Every sentence that can be translated, with the places where it stands; a tuple has a plural."""
-        environment = self._language(SOURCE_LANGUAGE).templates
+        environment = self.language(SOURCE_LANGUAGE).templates
         found: dict[str | tuple[str, ...], list[tuple[str, int]]] = {}
         for folder in self.folders:
             for file in sorted(file for kind in ("mjml", "txt") for file in folder.rglob(f"*.{kind}")):
@@ -192,7 +196,10 @@ def _block(template: Template, name: str, context: dict[str, Any]) -> str:
     """One line of a text template; Jinja2 documents `blocks` for this use."""
     if name not in template.blocks:
         raise LetterError(f"{template.name} has no block {name}")
-    line = plain("".join(template.blocks[name](template.new_context(context))))
+    try:
+        line = plain("".join(template.blocks[name](template.new_context(context))))
+    except Exception:
+        template.environment.handle_exception()  # raises it again, with the template's own line numbers
     if not line:
         raise LetterError(f"{template.name}: its block {name} is empty")
     return line
@@ -214,14 +221,25 @@ def _small_enough(html: str) -> str:
     return html
 
 
+def _not_found(error: TemplateNotFound, letter: str) -> str:
+    own = {f"letters/{letter}.{kind}" for kind in ("mjml", "txt")}
+    return (
+        f"there is no template {error.name}" if error.name in own else "it uses a template that is not there"
+    )
+
+
 def _without_values(error: Exception) -> str:
-    """A template's error may quote a value, and a value may be personal; Jinja2's own words about the
-    template's text (a syntax error, a name that is not defined) quote none."""
+    """What went wrong and on which line, without the error's own words: those may quote a value, and a
+    value may be personal. Only a template's syntax errors quote nothing but the template."""
     if isinstance(error, TemplateSyntaxError):
         return f"{error.name}, line {error.lineno}: {error.message}"
-    if isinstance(error, UndefinedError):
-        return f"UndefinedError: {error.message}"
-    return type(error).__name__
+    missing = re.fullmatch(r"'(\w+)' is undefined", str(error)) if isinstance(error, UndefinedError) else None
+    what = f"{missing[1]} is not defined" if missing else type(error).__name__
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [frame for frame in frames if frame.filename.endswith(_TEMPLATES)]
+    if not places:
+        return what
+    return f"{what}, {Path(places[-1].filename).name}, line {places[-1].lineno}"
 
 
 def _tidy(text: str) -> str:

@@ -1,10 +1,10 @@
-"""Bring catalogs up to date with the templates: `python -m runtime.catalogs [LANGUAGE ...]`.
+"""Bring catalogs up to date with the templates: `python -m activities.letter_upkeep [LANGUAGE ...]`.
 
-A new sentence gets an empty entry, one that is gone is kept as obsolete; `THEREAFTER_TEMPLATES` says whose
-catalogs: without it, ours.
+A new sentence gets an empty entry, one that is gone is kept as obsolete. `--folder` names a shop's own
+templates, whose catalogs hold their sentences and those of ours that it words in its own way.
 """
 
-import sys
+from argparse import ArgumentParser
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,6 @@ from babel.messages.pofile import write_po
 from activities.letter_catalogs import SOURCE_LANGUAGE, read_catalog
 from activities.letter_shop import Shop
 from activities.letters import Letters
-from runtime.settings import Settings
 
 OURS = Path(__file__).parents[1] / "templates"
 _HEADER = "# The letters in the language that the file is named after."
@@ -46,18 +45,20 @@ def update_catalog(folder: Path, language: str, source: Catalog) -> Path:
     catalog.msgid_bugs_address = catalog.last_translator = catalog.language_team = "nobody in particular"
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("wb") as stream:
-        write_po(stream, catalog, width=110, sort_by_file=True)
+        write_po(stream, catalog, width=110, sort_by_file=True, include_lineno=False)
     return file
 
 
-def main(arguments: list[str]) -> None:
-    own = Settings().templates
-    folder = own or OURS
-    source = source_catalog([own, OURS] if own else [OURS])
-    known = {file.stem for file in (folder / "locale").glob("*.po")} - {SOURCE_LANGUAGE}
-    for language in arguments or sorted(known):
-        print(update_catalog(folder, language, source))  # noqa: T201
+def main() -> None:
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("languages", nargs="*", metavar="LANGUAGE", help="By default those that there are.")
+    parser.add_argument("--folder", type=Path, default=OURS, help="A shop's own templates.")
+    asked = parser.parse_args()
+    source = source_catalog(dict.fromkeys((asked.folder.resolve(), OURS)))
+    known = {file.stem for file in (asked.folder / "locale").glob("*.po")} - {SOURCE_LANGUAGE}
+    for language in asked.languages or sorted(known):
+        print(update_catalog(asked.folder, language, source))  # noqa: T201
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
