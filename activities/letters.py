@@ -7,24 +7,12 @@ catalog by dropping a file of the same name into its own folder. `built_in/...` 
 
 import re
 import textwrap
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from babel import Locale
-from jinja2 import (
-    ChoiceLoader,
-    FileSystemLoader,
-    PrefixLoader,
-    StrictUndefined,
-    Template,
-    TemplateError,
-    TemplateNotFound,
-    TemplateSyntaxError,
-    UndefinedError,
-)
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from activities.letter_catalogs import (
@@ -34,13 +22,11 @@ from activities.letter_catalogs import (
     languages,
     read_catalog,
     spoken,
-    translations,
 )
-from activities.letter_colours import dark, light
-from activities.letter_formats import plain
 from activities.letter_jsonld import structured
 from activities.letter_mjml import to_html
 from activities.letter_shop import Page, Pages, Shop, ShopPages
+from activities.letter_templates import Sentence, letter_templates, one_line, sentences, what_went_wrong
 from activities.letter_view import view
 from activities.mailer import Letter, LetterError
 from journey.messages import SendRequest
@@ -51,11 +37,10 @@ HTML_LIMIT = 100_000
 """Bytes of HTML beyond which mail clients clip a letter."""
 
 
-_TEMPLATES = (".mjml", ".txt", ".css")
-
-
 @dataclass(frozen=True)
 class Language:
+    """How one locale is written."""
+
     locale: Locale
     templates: ImmutableSandboxedEnvironment
 
@@ -95,15 +80,11 @@ class Letters:
 
     def render(self, request: SendRequest, profile: Profile) -> Letter:
         """The letter. Raises `LetterError`, which names the template and never the customer."""
-        language = self.language(profile.locale)
         try:
-            return self._render(language, request, profile)
-        except LetterError as error:
-            raise LetterError(f"letter {request.letter}: {error}") from None
-        except TemplateNotFound as error:
-            raise LetterError(f"letter {request.letter}: {_not_found(error, request.letter)}") from None
-        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
-            raise LetterError(f"letter {request.letter}: {_without_values(error)}") from None
+            return self._render(self.language(profile.locale), request, profile)
+        except Exception as error:  # a shop's own template, catalog or pages may fail in any way
+            reason = what_went_wrong(error, request.letter)
+            raise LetterError(f"letter {request.letter}: {reason}") from None
 
     def _render(self, language: Language, request: SendRequest, profile: Profile) -> Letter:
         unsubscribe = self._unsubscribe(request, profile)
@@ -115,7 +96,7 @@ class Letters:
             "structured": structured(request, self.shop, self._pages(Page.ORDER, request)),
         }
         text = language.templates.get_template(f"letters/{request.letter}.txt")
-        context |= {name: _block(text, name, context) for name in ("subject", "preheader")}
+        context |= {name: one_line(text, name, context) for name in ("subject", "preheader")}
         mjml = language.templates.get_template(f"letters/{request.letter}.mjml")
         return Letter(
             subject=context["subject"],
@@ -130,40 +111,13 @@ class Letters:
         return self._unsubscribe_url(profile.customer_id)
 
     def language(self, name: str) -> Language:
+        """The language for what a profile names. Raises `LetterError` for a bad catalog."""
         locale, chain = spoken(name, self._languages)
         key = str(locale)
         if key not in self._environments:
-            self._environments[key] = Language(locale, self._environment(locale, chain))
+            templates = letter_templates(self.folders, self.shop, locale, chain)
+            self._environments[key] = Language(locale, templates)
         return self._environments[key]
-
-    def _environment(self, locale: Locale, chain: Sequence[str]) -> ImmutableSandboxedEnvironment:
-        environment = ImmutableSandboxedEnvironment(
-            loader=ChoiceLoader(
-                [
-                    *(FileSystemLoader(folder) for folder in self.folders),
-                    PrefixLoader({"built_in": FileSystemLoader(self.folders[-1])}),
-                ]
-            ),
-            extensions=["jinja2.ext.i18n"],
-            undefined=StrictUndefined,
-            autoescape=lambda name: name is not None and name.endswith(".mjml"),
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        words = translations(self.folders, chain)
-        environment.install_gettext_translations(words, newstyle=True)  # type: ignore[attr-defined]
-        rtl = locale.text_direction == "rtl"
-        environment.globals |= {
-            "shop": self.shop,
-            "lang": str(locale).replace("_", "-"),
-            "dir": "rtl" if rtl else "ltr",
-            "start": "right" if rtl else "left",
-            "end": "left" if rtl else "right",
-            "light": light(self.shop.accent),
-            "dark": dark(self.shop.accent),
-        }
-        return environment
 
     def missing_translations(self) -> dict[str, tuple[str, ...]]:
         """By language: what its catalogs do not say, or say with other placeholders; shown in English."""
@@ -178,31 +132,12 @@ class Letters:
                 found[language] = tuple(sorted(missing))
         return found
 
-    def sentences(self) -> dict[str | tuple[str, ...], list[tuple[str, int]]]:
-        """Every sentence that can be translated, with the places where it stands; a tuple has a plural."""
-        environment = self.language(SOURCE_LANGUAGE).templates
-        found: dict[str | tuple[str, ...], list[tuple[str, int]]] = {}
-        for folder in self.folders:
-            for file in sorted(file for kind in ("mjml", "txt") for file in folder.rglob(f"*.{kind}")):
-                source = file.read_text(encoding="utf-8")
-                for line, _, words in environment.extract_translations(source):  # type: ignore[attr-defined]
-                    texts = (words,) if isinstance(words, str) else tuple(word for word in words if word)
-                    key = texts if len(texts) > 1 else texts[0]
-                    found.setdefault(key, []).append((file.relative_to(folder).as_posix(), line))
+    def sentences(self) -> dict[Sentence, list[tuple[str, int]]]:
+        """Every sentence that can be translated, with the places where it stands."""
+        found: dict[Sentence, list[tuple[str, int]]] = {}
+        for sentence, place in sentences(self.language(SOURCE_LANGUAGE).templates, self.folders):
+            found.setdefault(sentence, []).append(place)
         return found
-
-
-def _block(template: Template, name: str, context: dict[str, Any]) -> str:
-    """One line of a text template; Jinja2 documents `blocks` for this use."""
-    if name not in template.blocks:
-        raise LetterError(f"{template.name} has no block {name}")
-    try:
-        line = plain("".join(template.blocks[name](template.new_context(context))))
-    except Exception:
-        template.environment.handle_exception()  # raises it again, with the template's own line numbers
-    if not line:
-        raise LetterError(f"{template.name}: its block {name} is empty")
-    return line
 
 
 def _unsubscribe_headers(url: str | None) -> dict[str, str]:
@@ -219,27 +154,6 @@ def _small_enough(html: str) -> str:
     if size > HTML_LIMIT:
         raise LetterError(f"the HTML part has {size} bytes; mail clients clip beyond {HTML_LIMIT}")
     return html
-
-
-def _not_found(error: TemplateNotFound, letter: str) -> str:
-    own = {f"letters/{letter}.{kind}" for kind in ("mjml", "txt")}
-    return (
-        f"there is no template {error.name}" if error.name in own else "it uses a template that is not there"
-    )
-
-
-def _without_values(error: Exception) -> str:
-    """What went wrong and on which line, without the error's own words: those may quote a value, and a
-    value may be personal. Only a template's syntax errors quote nothing but the template."""
-    if isinstance(error, TemplateSyntaxError):
-        return f"{error.name}, line {error.lineno}: {error.message}"
-    missing = re.fullmatch(r"'(\w+)' is undefined", str(error)) if isinstance(error, UndefinedError) else None
-    what = f"{missing[1]} is not defined" if missing else type(error).__name__
-    frames = traceback.extract_tb(error.__traceback__)
-    places = [frame for frame in frames if frame.filename.endswith(_TEMPLATES)]
-    if not places:
-        return what
-    return f"{what}, {Path(places[-1].filename).name}, line {places[-1].lineno}"
 
 
 def _tidy(text: str) -> str:

@@ -217,3 +217,10 @@ def test_a_wrong_setting_of_the_shop_is_named(field: str, value: str) -> None:
     with pytest.raises(ValidationError) as told:
         Shop.model_validate({"name": "S", "url": "https://shop.example", field: value})
     assert told.value.errors()[0]["loc"] == (field,)
+
+
+def test_a_catalog_that_cannot_be_read_parks_the_letter(tmp_path: Path) -> None:
+    put(tmp_path, "locale/it.po", PO + "\nthis is no catalog\n")
+    with pytest.raises(LetterError, match=r"letter survey: locale/it\.po, line 5"):
+        letters(own=[tmp_path]).render(request("survey"), ANN.model_copy(update={"locale": "it"}))
+    assert letters(own=[tmp_path]).render(request("survey"), ANN).subject
