@@ -15,12 +15,12 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 from temporalio.client import Client
-from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.journeys import Journeys
-from activities.letters import Letters, Shop
+from activities.letter_shop import Shop
+from activities.letters import Letters
 from activities.mailer import Mailer
 from activities.messages import Messages, Terms
 from activities.providers.outbox import OutboxMailer
@@ -28,7 +28,7 @@ from journey.facts import problems
 from journey.names import TASK_QUEUE
 from ledger import Ledger
 from runtime.connection import temporal
-from runtime.logs import configure_logs
+from runtime.logs import configure_logs, configure_telemetry
 from runtime.settings import MailerName, Settings
 from workflows.order_journey import OrderJourney
 
@@ -77,18 +77,10 @@ def build_letters(settings: Settings) -> Letters:
     return Letters([*own, TEMPLATES], Shop(name=settings.shop_name, url=settings.shop_url))
 
 
-def _runtime(settings: Settings) -> Runtime | None:
-    if settings.metrics_address is None:
-        return None
-    metrics = PrometheusConfig(bind_address=settings.metrics_address)
-    return Runtime(telemetry=TelemetryConfig(metrics=metrics))
-
-
 async def serve(settings: Settings) -> None:
     """Work until asked to stop, then finish what is being done."""
     log = structlog.get_logger("thereafter.worker")
-    if (runtime := _runtime(settings)) is not None:
-        Runtime.set_default(runtime)
+    configure_telemetry(settings.metrics_address)
     ledger = await Ledger.open(settings.ledger())
     try:
         async with (

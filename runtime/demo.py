@@ -23,6 +23,8 @@ from runtime.orders import handle, order_status, place_order, report_fact
 from runtime.retime import pacing, retimed_fact, retimed_order
 
 DAY_SECONDS = 1.0
+APART = 2
+"""Days between one order of the demo and the next."""
 
 
 class Example(NamedTuple):
@@ -59,7 +61,12 @@ class Clock:
         self._path = path
         known = json.loads(path.read_text()) if path.exists() else {}
         self.day_seconds = float(known.get("day_seconds", day_seconds))
-        self.start = datetime.now(UTC) - timedelta(seconds=known.get("elapsed", 0.0))
+        self._before = timedelta(seconds=known.get("elapsed", 0.0))
+        self.start = datetime.now(UTC) - self._before
+
+    def begin(self) -> None:
+        """Let it run from now on."""
+        self.start = datetime.now(UTC) - self._before
 
     @property
     def elapsed(self) -> float:
@@ -76,9 +83,15 @@ class Clock:
         new.replace(self._path)
 
 
+def paced(playbook: Playbook, day_seconds: float) -> Playbook:
+    """The playbook at another pace. Nothing expires: on a busy machine a second, which is a day here, passes
+    before a letter is out."""
+    steps = tuple(step.model_copy(update={"expires": None}) for step in playbook.steps)
+    return playbook.model_copy(update={"day_seconds": day_seconds, "steps": steps})
+
+
 class _Cue(NamedTuple):
     moment: datetime
-    order_id: str
     fact: ReportedFact
     body: dict[str, object]
 
@@ -92,31 +105,32 @@ class Demo:
         self._client = client
         self._ledger = ledger
         self.examples = examples
-        self._playbook = playbook.model_copy(update={"day_seconds": clock.day_seconds})
+        self._playbook = paced(playbook, clock.day_seconds)
         self.clock = clock
 
     async def play(self) -> None:
         """Place every order, then report every fact at its time. All of it may be repeated."""
-        cues: list[_Cue] = []
-        for example in self.examples:
-            placed, told = self._moved(example)
-            await place_order(
-                self._client, self._ledger, placed, example.order.customer_profile(), self._playbook
-            )
-            cues.extend(told)
-        for cue in sorted(cues, key=lambda cue: cue.moment):
-            await asyncio.sleep(max(0.0, (cue.moment - datetime.now(UTC)).total_seconds()))
-            await report_fact(self._client, self._ledger, cue.order_id, cue.fact.kind, cue.body)
-            self.clock.save()
+        self.clock.begin()
+        await asyncio.gather(*(self._play(number, each) for number, each in enumerate(self.examples)))
 
-    def _moved(self, example: Example) -> tuple[OrderPlaced, list[_Cue]]:
+    async def _play(self, number: int, example: Example) -> None:
+        placed, cues = self._moved(number, example)
+        await _until(placed.at)
+        profile = example.order.customer_profile()
+        await place_order(self._client, self._ledger, placed, profile, self._playbook)
+        for cue in sorted(cues, key=lambda cue: cue.moment):
+            await _until(cue.moment)
+            await report_fact(self._client, self._ledger, placed.order.order_id, cue.fact.kind, cue.body)
+
+    def _moved(self, number: int, example: Example) -> tuple[OrderPlaced, list[_Cue]]:
         placed = example.order.placed()
-        moved = pacing(placed.at, self.clock.start, self.clock.day_seconds, placed.order)
+        start = self.clock.start + timedelta(seconds=number * APART * self.clock.day_seconds)
+        moved = pacing(placed.at, start, self.clock.day_seconds, placed.order)
         cues = []
         for fact in example.facts:
             moment = moved(fact.at)
             assert isinstance(moment, datetime)
-            cues.append(_Cue(moment, placed.order.order_id, fact, retimed_fact(fact.body, moved)))
+            cues.append(_Cue(moment, fact, retimed_fact(fact.body, moved)))
         return retimed_order(placed, moved), cues
 
     async def statuses(self) -> list[JourneyStatus]:
@@ -153,6 +167,10 @@ class Demo:
             duplicates=len(letters) - len({send.business_key for send in accepted}),
             seconds=round(self.clock.elapsed, 1),
         )
+
+
+async def _until(moment: datetime) -> None:
+    await asyncio.sleep(max(0.0, (moment - datetime.now(UTC)).total_seconds()))
 
 
 async def _described(client: Client, order_id: str) -> tuple[bool, int]:

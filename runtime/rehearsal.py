@@ -146,7 +146,7 @@ class _Show:
         request = DescribeWorkflowExecutionRequest(namespace=self._environment.client.namespace)
         request.execution.workflow_id = self.order.id
         answer = await self._environment.client.workflow_service.describe_workflow_execution(request)
-        return answer.workflow_execution_info.status == WorkflowExecutionStatus.RUNNING
+        return answer.workflow_execution_info.status == WorkflowExecutionStatus.RUNNING.value
 
     async def _sleep_until(self, moment: datetime) -> None:
         now = await self._environment.get_current_time()

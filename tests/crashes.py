@@ -1,0 +1,158 @@
+"""Processes that send one message and die on the way, at a named point."""
+
+import asyncio
+import http.client
+import multiprocessing
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from temporalio.exceptions import ApplicationError
+
+from activities.mailer import Accepted, Mail, Mailer
+from activities.providers.outbox import OutboxMailer
+from activities.providers.sendgrid import SendGridMailer
+from journey.messages import SendRequest
+from ledger import Ledger
+from ledger.letters import OutboxLetter
+from ledger.sends import Claim, Send
+from ledger.tables import letters
+from tests.sending import TERMS, Messages, PlainLetters
+
+DIED = 86
+
+
+class Point(StrEnum):
+    """Where a process dies."""
+
+    BEFORE_INTENT = "before_intent"
+    AFTER_INTENT = "after_intent"
+    WHILE_WRITING = "while_writing"
+    AFTER_WRITING = "after_writing"
+    AFTER_ANSWER = "after_answer"
+    AFTER_ACCEPTED_ROW = "after_accepted_row"
+    BEFORE_REPORT = "before_report"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One process: what it sends, by whom, at what time, and where it dies."""
+
+    ledger_url: str
+    host: str | None
+    request: SendRequest
+    now: datetime
+    point: Point
+
+
+def die() -> None:
+    os._exit(DIED)
+
+
+class MortalLedger(Ledger):
+    """A ledger whose process dies around its transactions, or inside the outbox's."""
+
+    point: Point
+
+    async def claim_send(self, request: SendRequest, provider: str, now: datetime, lease: timedelta) -> Claim:
+        if self.point is Point.BEFORE_INTENT:
+            die()
+        claim = await super().claim_send(request, provider, now, lease)
+        if claim.granted and self.point is Point.AFTER_INTENT:
+            die()
+        return claim
+
+    async def reclaim_send(self, doubtful: Send, provider: str, now: datetime, lease: timedelta) -> Claim:
+        claim = await super().reclaim_send(doubtful, provider, now, lease)
+        if claim.granted and self.point is Point.AFTER_INTENT:
+            die()
+        return claim
+
+    async def accept_send(self, send: Send, provider_id: str | None, now: datetime) -> Send:
+        accepted = await super().accept_send(send, provider_id, now)
+        if self.point is Point.AFTER_ACCEPTED_ROW:
+            die()
+        return accepted
+
+    async def keep_letter(self, letter: OutboxLetter) -> bool:
+        if self.point is Point.WHILE_WRITING:
+            async with self.writing() as db:
+                await db.execute(self.insert(letters).values(letter.model_dump()))
+                die()
+        kept = await super().keep_letter(letter)
+        if self.point is Point.AFTER_WRITING:
+            die()
+        return kept
+
+
+class MortalMailer:
+    """A mailer whose process dies as soon as it has the answer."""
+
+    def __init__(self, mailer: Mailer, point: Point) -> None:
+        self.name = mailer.name
+        self.find = mailer.find
+        self._mailer = mailer
+        self._point = point
+
+    async def send(self, mail: Mail, reference: str) -> Accepted:
+        accepted = await self._mailer.send(mail, reference)
+        if self._point is Point.AFTER_ANSWER:
+            die()
+        return accepted
+
+
+def _die_on_the_wire(point: Point) -> None:
+    """Let the process die when half of the request, or all of it, is with the kernel."""
+    send: Callable[[http.client.HTTPConnection, Any], None] = http.client.HTTPConnection.send
+
+    def mortal_send(connection: http.client.HTTPConnection, data: Any) -> None:
+        half = len(data) // 2
+        send(connection, data[:half])
+        if point is Point.WHILE_WRITING:
+            die()
+        send(connection, data[half:])
+        if point is Point.AFTER_WRITING and data.endswith(b"}"):
+            die()
+
+    http.client.HTTPConnection.send = mortal_send  # type: ignore[method-assign]
+
+
+async def _send(attempt: Attempt, activity: type[Messages]) -> None:
+    ledger = await MortalLedger.open(attempt.ledger_url)
+    ledger.point = attempt.point
+    mailer: Mailer = OutboxMailer(ledger)
+    if attempt.host is not None:
+        _die_on_the_wire(attempt.point)
+        mailer = SendGridMailer("key", attempt.host, timeout=5)
+    mortal = MortalMailer(mailer, attempt.point)
+    messages = activity(ledger, mortal, PlainLetters(), TERMS, lambda: attempt.now)
+    try:
+        await messages.send_message(attempt.request)
+    except ApplicationError:
+        # Temporal would try again at once.
+        await messages.send_message(attempt.request)
+    if attempt.point is Point.BEFORE_REPORT:
+        die()
+    await ledger.close()
+
+
+def _main(attempt: Attempt, activity: type[Messages]) -> None:
+    asyncio.run(_send(attempt, activity))
+    # Nothing of the parent's is to be cleaned up from here.
+    os._exit(0)
+
+
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload(["tests.crashes"])
+
+
+def crash(attempt: Attempt, activity: type[Messages] = Messages) -> bool:
+    """Send in a process of its own; whether it died at its point (it may not have come that far)."""
+    process = _PROCESSES.Process(target=_main, args=(attempt, activity))
+    process.start()
+    process.join(30)
+    assert process.exitcode in (0, DIED), process.exitcode
+    return process.exitcode == DIED

@@ -1,0 +1,153 @@
+"""What the ledger keeps, on both databases."""
+
+import asyncio
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from pydantic import ValidationError
+from sqlalchemy import text
+
+from journey.endings import Ending, JourneyEnding
+from journey.state import JourneyState, Outcome, Result
+from ledger import Ledger
+from ledger.customers import Profile
+from ledger.database import LedgerError
+from ledger.journeys import LateFact
+from ledger.orders import OrderPointer
+from ledger.tables import metadata
+from tests.sending import ANN, NOON
+
+ROOT = Path(__file__).parent.parent
+
+
+async def test_a_customer_is_kept_and_the_newer_profile_wins(ledger: Ledger) -> None:
+    await ledger.keep_customer(ANN)
+    moved = ANN.model_copy(update={"email": "ann@post.example", "zone": "Asia/Tokyo"})
+    await ledger.keep_customer(moved)
+    assert await ledger.profile("c_ann") == moved
+    assert await ledger.profile("c_nobody") is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("email", "not an address"),
+        ("email", "ann@shop.example\r\nBcc: all@shop.example"),
+        ("name", "Ann\r\nBcc: all@shop.example"),
+        ("name", "Ann\x00"),
+        ("zone", "Mars/Olympus"),
+        ("locale", "../../etc"),
+    ],
+)
+def test_a_profile_that_could_do_harm_is_refused_by_the_field_s_name(field: str, value: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        Profile.model_validate({"customer_id": "c_1", field: value})
+    assert [error["loc"] for error in refusal.value.errors()] == [(field,)]
+
+
+async def test_an_order_points_to_its_customer(ledger: Ledger) -> None:
+    order = OrderPointer(
+        order_id="1001",
+        customer_id="c_ann",
+        placed_at=NOON,
+        recipient="Bo",
+        address=("Street 1", "1010 Wien"),
+    )
+    await ledger.keep_order(order)
+    await ledger.keep_order(order)
+    assert await ledger.order("1001") == order
+    assert await ledger.order("1002") is None
+
+
+async def test_moments_come_back_in_utc_whatever_their_zone_was(ledger: Ledger) -> None:
+    tokyo = datetime(2026, 3, 1, 9, 0, 0, 123456, tzinfo=timezone(timedelta(hours=9)))
+    await ledger.keep_order(OrderPointer(order_id="1", customer_id="c_ann", placed_at=tokyo))
+    kept = await ledger.order("1")
+    assert kept is not None
+    assert kept.placed_at == tokyo
+    assert kept.placed_at.tzinfo is UTC
+
+
+async def test_a_finished_journey_still_answers(ledger: Ledger) -> None:
+    outcome = Outcome(key="survey", step="survey", result=Result.SENT, at=NOON, reason="delivered")
+    ending = JourneyEnding(
+        order_id="1001",
+        ending=Ending.COMPLETED,
+        closed_at=NOON,
+        state=JourneyState(outcomes={"survey": outcome}),
+    )
+    await ledger.keep_journey(ending)
+    await ledger.keep_journey(ending)
+    await ledger.keep_journey(ending.model_copy(update={"closed_at": NOON - timedelta(days=1)}))
+    assert await ledger.journey("1001") == ending
+    assert await ledger.journey("1002") is None
+
+
+async def test_a_late_fact_counts_once(ledger: Ledger) -> None:
+    fact = LateFact(order_id="1001", fact_id="f1", kind="return_opened", body={"n": [1]}, recorded_at=NOON)
+    other = fact.model_copy(update={"fact_id": "f0", "recorded_at": NOON + timedelta(hours=1)})
+    assert [await ledger.keep_late_fact(each) for each in (fact, other, fact)] == [True, True, False]
+    assert await ledger.late_facts("1001") == [fact, other]
+
+
+async def test_four_processes_open_a_new_ledger_at_once(ledger_url: str) -> None:
+    code = "import asyncio, sys; from ledger import Ledger; asyncio.run(Ledger.open(sys.argv[1]))"
+    doors = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", code, ledger_url, cwd=ROOT, stderr=subprocess.PIPE
+        )
+        for _ in range(4)
+    ]
+    told = [await door.communicate() for door in doors]
+    assert [door.returncode for door in doors] == [0, 0, 0, 0], told
+    ledger = await Ledger.open(ledger_url)
+    assert await ledger.profile("c_ann") is None
+    await ledger.close()
+
+
+async def test_the_migrations_make_the_tables_that_the_code_knows(ledger: Ledger) -> None:
+    async with ledger.reading() as db:
+        differences = await db.run_sync(
+            lambda connection: compare_metadata(MigrationContext.configure(connection), metadata)
+        )
+    assert differences == []
+
+
+async def test_writers_in_two_processes_worth_of_connections_never_deadlock(ledger_url: str) -> None:
+    ledgers = [await Ledger.open(ledger_url) for _ in range(2)]
+    profiles = [ANN.model_copy(update={"customer_id": f"c_{n}"}) for n in range(40)]
+    await asyncio.gather(*(each.keep_customer(p) for p in profiles for each in ledgers))
+    assert [await ledgers[0].profile(p.customer_id) for p in profiles] == profiles
+    for each in ledgers:
+        await each.close()
+
+
+@pytest.mark.parametrize("url", ["nonsense", "sqlite:///ledger.db", "mysql+asyncmy://root:secret@h/db"])
+async def test_a_url_that_cannot_work_is_refused_by_name_and_without_its_password(url: str) -> None:
+    with pytest.raises(LedgerError, match="ledger_url: should start with") as refusal:
+        await Ledger.open(url)
+    assert "secret" not in str(refusal.value)
+
+
+async def test_an_error_of_the_database_quotes_no_values(ledger: Ledger) -> None:
+    with pytest.raises(Exception, match="missing_table") as failure:
+        async with ledger.writing() as db:
+            await db.execute(text("INSERT INTO missing_table VALUES (:email)"), {"email": ANN.email})
+    assert "ann@" not in str(failure.value)
+
+
+def test_a_shop_can_read_the_sql_before_it_runs() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "alembic", "upgrade", "head", "--sql"],
+        cwd=ROOT,
+        env={"THEREAFTER_LEDGER_URL": "postgresql+asyncpg://ledger@db/ledger"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "CREATE TABLE sends" in done.stdout
