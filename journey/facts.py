@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from journey.names import Code, OpaqueId
+from journey.names import Code, Label, OpaqueId
 from journey.times import Instant, When
 
 
@@ -49,11 +49,11 @@ class Line(Model):
     """One line of an order: so many of one thing."""
 
     line_id: OpaqueId
-    sku: OpaqueId
+    sku: Label
     title: Text
     quantity: int = Field(ge=1, le=100_000)
     unit_price: int = Field(ge=0, description="In minor units of the order's currency (ISO 4217).")
-    category: OpaqueId | None = None
+    category: Label | None = None
     lifespan_days: int | None = Field(
         default=None, ge=1, le=3650, description="Days that one unit lasts, for what is used up."
     )
@@ -158,9 +158,9 @@ class ParcelShipped(FactBase):
 
     kind: Literal["parcel_shipped"] = "parcel_shipped"
     parcel_id: OpaqueId
-    tracking_number: OpaqueId | None = None
+    tracking_number: Label | None = None
     tracking_url: Url | None = None
-    carrier: OpaqueId | None = None
+    carrier: Label | None = None
     lines: tuple[LineQuantity, ...] = Field(
         default=(), max_length=500, description="Empty: everything that was ordered."
     )
@@ -222,7 +222,7 @@ class Reordered(FactBase):
     """The customer bought some of the same things again."""
 
     kind: Literal["reordered"] = "reordered"
-    skus: tuple[OpaqueId, ...] = Field(min_length=1, max_length=500)
+    skus: tuple[Label, ...] = Field(min_length=1, max_length=500)
     order_id: OpaqueId | None = Field(default=None, description="The new order.")
 
 

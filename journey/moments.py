@@ -32,14 +32,19 @@ class View:
     def later(self, at: datetime, duration: str) -> datetime:
         return later(at, duration, self.order.zone, self.playbook.day_seconds)
 
-    def subjects(self, per: Per) -> list[str | None]:
+    def subjects(self, per: Per, after: str) -> list[str | None]:
+        """What a step is done once for, each; what is never used up has no replenishment."""
         match per:
             case Per.ORDER:
                 return [None]
             case Per.PARCEL:
                 return [*sorted(self.facts.parcels)]
             case Per.LINE:
-                return [line.line_id for line in self.order.lines]
+                return [
+                    line.line_id
+                    for line in self.order.lines
+                    if after != Anchor.RUNS_OUT or line.lifespan_days
+                ]
 
     def moment(self, after: str, per: Per, subject: str | None) -> datetime | None:
         """The moment that `after` names, or None while it is not known."""
@@ -68,15 +73,16 @@ class View:
             case Anchor.PLACED:
                 return facts.placed.at if facts.placed else None
             case Anchor.SHIP_PROMISE:
-                return deadline(self.order.ship_by, self.order.zone) if self.order.ship_by else None
+                promised = self.order.ship_by or self.order.deliver_by
+                return deadline(promised, self.order.zone) if promised else None
             case Anchor.CANCELLED:
                 return facts.cancelled_at
             case Anchor.SHIPPED:
                 return min((p.shipped_at for p in facts.parcels.values() if p.shipped_at), default=None)
             case Anchor.DELIVERED:
-                return self.all_delivered(self.delivered_at)
+                return all_delivered(self.order, facts, self.delivered_at)
             case Anchor.DELIVERY_REPORTED:
-                return self.all_delivered(lambda parcel: parcel.delivered_at)
+                return all_delivered(self.order, facts, reported)
             case Anchor.FEEDBACK:
                 return facts.rating.at if facts.rating else None
             case Anchor.RETURN_OPENED:
@@ -116,7 +122,7 @@ class View:
                 return parcel.reached.get(CarrierStatus(anchor.value))
 
     def _of_line(self, anchor: Anchor, line: Line) -> datetime | None:
-        delivered = self.line_delivered(line, self.delivered_at)
+        delivered = line_delivered(line, self.facts, self.delivered_at)
         if delivered is None or anchor is Anchor.DELIVERED:
             return delivered
         if line.lifespan_days is None:
@@ -147,26 +153,6 @@ class View:
             return None
         expected = self.expected_at(parcel) or self.later(parcel.shipped_at, self.playbook.usual_delivery)
         return self.later(max(expected, parcel.last_moved_at or expected), self.playbook.assume_delivered)
-
-    def all_delivered(self, delivered: Callable[[Parcel], datetime | None]) -> datetime | None:
-        """When the last line was, or None while one is not."""
-        moments = [self.line_delivered(line, delivered) for line in self.order.lines]
-        known = [at for at in moments if at]
-        return max(known) if len(known) == len(moments) else None
-
-    def line_delivered(self, line: Line, delivered: Callable[[Parcel], datetime | None]) -> datetime | None:
-        """When the line's last unit was, or None while one is not."""
-        arrivals = sorted(
-            (at, _units(parcel, line))
-            for parcel in self.facts.parcels.values()
-            if parcel.shipment and (at := delivered(parcel))
-        )
-        missing = line.quantity
-        for at, units in arrivals:
-            missing -= units
-            if missing <= 0:
-                return at
-        return None
 
     def holds(self, condition: Condition, per: Per, subject: str | None) -> bool:
         """Whether the condition is true of the order, the parcel or the line."""
@@ -200,7 +186,7 @@ class View:
 
     def _reached(self, condition: Condition, per: Per, subject: str | None) -> bool:
         if condition is Condition.DELIVERED and per is not Per.PARCEL:
-            return self.all_delivered(lambda parcel: parcel.delivered_at) is not None
+            return all_delivered(self.order, self.facts, reported) is not None
         parcels = (
             [self.facts.parcels[subject]] if per is Per.PARCEL and subject else self.facts.parcels.values()
         )
@@ -222,6 +208,34 @@ class View:
     @property
     def paced(self) -> bool:
         return self.playbook.day_seconds != DAY
+
+
+Delivered = Callable[[Parcel], datetime | None]
+
+
+def reported(parcel: Parcel) -> datetime | None:
+    """When a parcel was delivered by the carrier's word."""
+    return parcel.delivered_at
+
+
+def all_delivered(order: Order, facts: OrderState, delivered: Delivered) -> datetime | None:
+    """When the last line was, or None while one is not."""
+    moments = [line_delivered(line, facts, delivered) for line in order.lines]
+    known = [at for at in moments if at]
+    return max(known) if len(known) == len(moments) else None
+
+
+def line_delivered(line: Line, facts: OrderState, delivered: Delivered) -> datetime | None:
+    """When the line's last unit was, or None while one is not."""
+    arrivals = sorted(
+        (at, _units(parcel, line)) for parcel in facts.parcels.values() if (at := delivered(parcel))
+    )
+    missing = line.quantity
+    for at, units in arrivals:
+        missing -= units
+        if missing <= 0:
+            return at
+    return None
 
 
 def _units(parcel: Parcel, line: Line) -> int:

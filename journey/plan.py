@@ -10,10 +10,10 @@ from enum import StrEnum
 from pydantic import Field
 
 from journey.facts import Model
-from journey.moments import View
+from journey.moments import View, all_delivered, reported
 from journey.names import step_key
 from journey.playbook import Condition, MessageClass, Per, Playbook, Step
-from journey.state import JourneyState, Outcome, Result
+from journey.state import JourneyState, OrderState, Outcome, Result
 from journey.times import Instant, fit
 
 
@@ -76,12 +76,13 @@ def plan(state: JourneyState, playbook: Playbook, now: datetime) -> list[Planned
         return []
     view = View(state, playbook, state.facts.order)
     ahead = [planned for step in playbook.steps for planned in _step(view, step, now)]
+    ahead = _one_at_a_time(ahead, playbook, now)
     return sorted(ahead, key=lambda each: (each.due is None, each.due or now))
 
 
 def _step(view: View, step: Step, now: datetime) -> list[PlannedStep]:
-    subjects = view.subjects(step.per)
-    if not subjects:
+    subjects = view.subjects(step.per, step.after)
+    if not subjects and step.per is Per.PARCEL:
         return [_planned(step, None, Standing.WAITING, why=f"waits for the first {step.per}")]
     over = view.state.outcomes
     planned = []
@@ -92,6 +93,22 @@ def _step(view: View, step: Step, now: datetime) -> list[PlannedStep]:
         elif outcome.result is Result.PARKED:
             planned.append(_parked(step, subject, outcome, now))
     return planned
+
+
+def _one_at_a_time(ahead: list[PlannedStep], playbook: Playbook, now: datetime) -> list[PlannedStep]:
+    """Of two steps that are due at once, one that the other would stop goes first."""
+    due = {planned.key for planned in ahead if planned.is_due(now)}
+    first = {step.name: step.unless_sent for step in playbook.steps if step.unless_sent}
+    return [
+        planned.model_copy(update={"standing": Standing.WAITING, "due": None, "why": f"waits for {other}"})
+        if planned.is_due(now) and (other := _sooner(first.get(planned.step, ()), planned.subject, due))
+        else planned
+        for planned in ahead
+    ]
+
+
+def _sooner(others: tuple[str, ...], subject: str | None, due: set[str]) -> str | None:
+    return next((name for name in others if {step_key(name, subject), name} & due), None)
 
 
 def _planned(step: Step, subject: str | None, standing: Standing, **rest: object) -> PlannedStep:
@@ -120,6 +137,9 @@ def _one(view: View, step: Step, subject: str | None, now: datetime) -> PlannedS
     for condition in step.unless:
         if view.holds(condition, step.per, subject):
             return _planned(step, subject, Standing.STOPPED, why=str(condition))
+    for name in step.unless_sent:
+        if view.moment(f"sent {name}", step.per, subject):
+            return _planned(step, subject, Standing.STOPPED, why=f"{name} was sent")
     moment = view.moment(step.after, step.per, subject)
     if moment is None:
         return _planned(step, subject, Standing.WAITING, why=f"waits for {step.after}")
@@ -139,10 +159,11 @@ def _dated(view: View, step: Step, subject: str | None, moment: datetime, now: d
         return _planned(step, subject, standing, why=f"{why}; held: {reason}", expires_at=expires_at)
     due, why = _released(view, step, subject, first_due, why)
     window = None if view.paced else step.window
-    due = fit(max(due, now), window, view.order.zone) if due < now else fit(due, window, view.order.zone)
-    if expires_at and max(due, now) > expires_at:
+    due = fit(max(due, now), window, view.order.zone)
+    if expires_at and due > expires_at:
         late = f"too late to say after {expires_at:%Y-%m-%d %H:%M} UTC"
-        return _planned(step, subject, Standing.EXPIRED, why=late, due=first_due)
+        standing = Standing.EXPIRED if first_due <= now else Standing.DATED
+        return _planned(step, subject, standing, why=late, due=first_due, expires_at=expires_at)
     missing = [c for c in step.only_if if not view.holds(c, step.per, subject)]
     if missing and due <= now:
         return _planned(step, subject, Standing.SUPPRESSED, why=f"only if {missing[0]}", due=due)
@@ -196,7 +217,8 @@ def closes_at(state: JourneyState, playbook: Playbook, ahead: list[PlannedStep])
     if facts.cancelled_at and not facts.parcels:
         return quiet_since
     view = View(state, playbook, facts.order)
-    return view.later(quiet_since, playbook.close_after)
+    settled = facts.cancelled_at or all_delivered(view.order, facts, view.delivered_at)
+    return view.later(quiet_since, playbook.close_after if settled else playbook.give_up_after)
 
 
 class Stage(StrEnum):
@@ -208,10 +230,9 @@ class Stage(StrEnum):
     CANCELLED = "cancelled"
 
 
-def stage(state: JourneyState, playbook: Playbook) -> Stage:
-    view = View(state, playbook, state.facts.order)
-    if view.holds(Condition.DELIVERED, Per.ORDER, None):
+def stage(facts: OrderState) -> Stage:
+    if facts.placed and all_delivered(facts.order, facts, reported):
         return Stage.DELIVERED
-    if view.holds(Condition.SHIPPED, Per.ORDER, None):
+    if any(parcel.shipped_at for parcel in facts.parcels.values()):
         return Stage.SHIPPED
-    return Stage.CANCELLED if view.holds(Condition.CANCELLED, Per.ORDER, None) else Stage.PLACED
+    return Stage.CANCELLED if facts.cancelled_at else Stage.PLACED

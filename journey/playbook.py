@@ -118,6 +118,9 @@ class Step(Model):
     per: Per = Per.ORDER
     only_if: tuple[Condition, ...] = Field(default=(), description="All must hold when it is due.")
     unless: tuple[Condition, ...] = Field(default=(), description="Any of these stops it for good.")
+    unless_sent: tuple[Code, ...] = Field(
+        default=(), description="Earlier steps; one of them sent (for the same parcel or line) stops it."
+    )
     hold_while: tuple[Condition, ...] = Field(default=(), description="Any of these makes it wait.")
     expires: Duration | None = Field(default=None, description="After this it is recorded, not sent.")
     window: Window | None = Field(default=None, description="Hours of the customer's day.")
@@ -166,20 +169,35 @@ class Playbook(Model):
         default="30 days",
         description="With nothing ahead that has a date, the journey listens that long and ends.",
     )
+    give_up_after: Duration = Field(
+        default="180 days",
+        description="The same for an order that is neither delivered nor cancelled: it may still be shipped.",
+    )
     day_seconds: float = Field(
         default=DAY, gt=0, le=DAY, description="How long a day lasts: less than 86,400 paces a demo."
     )
 
     @model_validator(mode="after")
     def _steps_fit_together(self) -> Self:
-        names: set[str] = set()
+        earlier: dict[str, Step] = {}
         for number, step in enumerate(self.steps):
-            if step.name in names:
+            if step.name in earlier:
                 raise ValueError(f"steps.{number}.name: {step.name} is taken by an earlier step")
-            if step.after.startswith("sent ") and step.after.removeprefix("sent ") not in names:
-                raise ValueError(f"steps.{number}.after: `{step.after}` should name an earlier step")
-            names.add(step.name)
+            if step.after.startswith("sent "):
+                self._check_sent(f"steps.{number}.after", step, earlier.get(step.after.removeprefix("sent ")))
+            for name in step.unless_sent:
+                self._check_sent(f"steps.{number}.unless_sent", step, earlier.get(name))
+            earlier[step.name] = step
         return self
+
+    @staticmethod
+    def _check_sent(field: str, step: Step, other: Step | None) -> None:
+        if other is None:
+            raise ValueError(f"{field}: should name an earlier step")
+        if other.per not in (Per.ORDER, step.per):
+            raise ValueError(
+                f"{field}: {other.name} is per {other.per}; this step should say `per: {other.per}`"
+            )
 
     def step(self, name: str) -> Step | None:
         return next((step for step in self.steps if step.name == name), None)

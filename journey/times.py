@@ -7,27 +7,55 @@ daylight saving did in between. Hours and minutes are exact.
 import re
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Annotated, NamedTuple
+from itertools import pairwise
+from typing import Annotated, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 DAY = 86_400.0
 """Seconds in a day, unless a paced playbook says otherwise."""
 
-_SPAN = r"-?\d+ (?:minute|hour|day|week)s?(?: \d+ (?:minute|hour|day)s?)*"
+_SPAN = r"-?\d{1,5} (?:minute|hour|day|week)s?(?: \d{1,5} (?:minute|hour|day)s?)*"
 _SECONDS = {"minute": 60, "hour": 3600}
 _DAYS = {"day": 1, "week": 7}
 
 
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+"""What can be reckoned with: beyond these, calendars and zones overflow."""
+
+
 def _utc(value: datetime) -> datetime:
+    if not EARLIEST.year < value.year < LATEST.year:
+        raise ValueError(f"should be a year between {EARLIEST.year} and {LATEST.year}")
     return value.astimezone(UTC)
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
 """A moment with a zone in its text, kept in UTC."""
 
-When = Instant | date
+
+def _when(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    """One message for the two that a union gives."""
+    try:
+        when = read(value)
+    except ValidationError:
+        raise ValueError(
+            "should be a date such as 2026-05-01, or a moment such as 2026-05-01T10:00:00+02:00"
+        ) from None
+    if not EARLIEST.year < when.year < LATEST.year:
+        raise ValueError(f"should be a year between {EARLIEST.year} and {LATEST.year}")
+    return when
+
+
+When = Annotated[Instant | date, WrapValidator(_when)]
 """A promise: a moment, or a date, which lasts until the end of that day in the customer's zone."""
 
 Duration = Annotated[
@@ -60,11 +88,19 @@ def span(text: str) -> Span:
 
 
 def later(at: datetime, duration: str, zone: str, day: float = DAY) -> datetime:
-    """The moment `duration` after `at`; `day` is how many seconds a day lasts (a paced playbook)."""
+    """The moment `duration` after `at`; `day` is how many seconds a day lasts (a paced playbook).
+
+    What would be beyond `LATEST` is `LATEST`: goods that last for a million years never run out.
+    """
     length = span(duration)
-    if day != DAY:
-        return at + timedelta(seconds=(length.days * DAY + length.seconds) * day / DAY)
-    return _same_wall_time(at, length.days, zone) + timedelta(seconds=length.seconds)
+    try:
+        if day != DAY:
+            moment = at + timedelta(seconds=(length.days * DAY + length.seconds) * day / DAY)
+        else:
+            moment = _same_wall_time(at, length.days, zone) + timedelta(seconds=length.seconds)
+    except OverflowError:
+        return EARLIEST if length < (0, 0) else LATEST
+    return max(EARLIEST, min(moment, LATEST))
 
 
 def _same_wall_time(at: datetime, days: int, zone: str) -> datetime:
@@ -96,15 +132,40 @@ def within(at: datetime, window: str, zone: str) -> bool:
 
 
 def fit(at: datetime, window: str | None, zone: str) -> datetime:
-    """`at` itself if it lies in the window, otherwise the window's next opening."""
+    """`at` itself if it lies in the window, otherwise the first moment after it that does.
+
+    That is an opening, or the moment at which the clocks are changed to an hour of the window.
+    """
     if window is None or within(at, window, zone):
         return at
     start, _ = _hours(window)
     local_date = at.astimezone(ZoneInfo(zone)).date()
-    openings = (
+    openings = [
         datetime.combine(local_date + timedelta(days=ahead), start, ZoneInfo(zone)).replace(fold=fold)
-        for ahead in range(3)
+        for ahead in range(4)
         for fold in (0, 1)
-    )
-    moments = (opening.astimezone(UTC) for opening in openings)
-    return min(m for m in moments if m >= at and within(m, window, zone))
+    ]
+    moments = [opening.astimezone(UTC) for opening in openings] + _clock_changes(at, zone)
+    return min(moment for moment in moments if moment >= at and within(moment, window, zone))
+
+
+def _clock_changes(at: datetime, zone: str) -> list[datetime]:
+    """The moments in the next three days at which the zone's offset changes, at most one for each day."""
+    place = ZoneInfo(zone)
+    starts = [at.astimezone(UTC).replace(microsecond=0) + timedelta(days=ahead) for ahead in range(4)]
+    return [
+        _clock_change(before, after, place)
+        for before, after in pairwise(starts)
+        if before.astimezone(place).utcoffset() != after.astimezone(place).utcoffset()
+    ]
+
+
+def _clock_change(before: datetime, after: datetime, place: ZoneInfo) -> datetime:
+    offset = before.astimezone(place).utcoffset()
+    while after - before > timedelta(seconds=1):
+        middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
+        if middle.astimezone(place).utcoffset() == offset:
+            before = middle
+        else:
+            after = middle
+    return after

@@ -1,0 +1,48 @@
+"""One way to Temporal: the server that Temporal's environment configuration names, or the embedded one."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.envconfig import ClientConfig
+from temporalio.service import RPCError
+
+from runtime.convert import DATA_CONVERTER
+from runtime.embedded import Server, connect_embedded, embedded_server
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A client, and the embedded server behind it if it is one."""
+
+    client: Client
+    server: Server | None
+
+
+def configured_address() -> str | None:
+    """The address that `TEMPORAL_ADDRESS`, a profile or `temporal.toml` names, if any does."""
+    return ClientConfig.load_client_connect_config().get("target_host")
+
+
+@asynccontextmanager
+async def temporal(home: Path) -> AsyncIterator[Connection]:
+    """Connect to the configured server or cluster; with none configured, to the embedded server of `home`.
+
+    Raises `ConnectionError` when nobody answers there.
+    """
+    if configured_address() is None:
+        async with embedded_server(home) as server:
+            yield Connection(await connect_embedded(server), server)
+        return
+    yield Connection(await connect_configured(), None)
+
+
+async def connect_configured() -> Client:
+    """Connect as Temporal's environment configuration says. Raises `ConnectionError`."""
+    config = ClientConfig.load_client_connect_config()
+    try:
+        return await Client.connect(**config, data_converter=DATA_CONVERTER)
+    except (RPCError, RuntimeError) as error:
+        raise ConnectionError(f"TEMPORAL_ADDRESS: nobody answers at {config.get('target_host')}") from error

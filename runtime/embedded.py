@@ -1,0 +1,227 @@
+"""The real Temporal server on this machine, with nothing to install: the binary is a Python package.
+
+One folder holds one server. Whoever comes first starts it and stops it at the end; whoever comes meanwhile
+joins it. A server whose starter was killed is adopted by the next one.
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.namespace.v1 import NamespaceConfig
+from temporalio.api.workflowservice.v1 import UpdateNamespaceRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from runtime.convert import DATA_CONVERTER
+from workflows.visibility import ALL_KEYS
+
+NAMESPACE = "default"
+RETENTION_DAYS = 400
+"""How long finished journeys stay in the UI; the ledger keeps their final state for ever."""
+
+USUAL_PORT = 7233
+"""Temporal's usual port; the UI's is a thousand above."""
+
+READY_WITHIN = 30.0
+"""Seconds."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where a folder's server is; written to `server.json` in it."""
+
+    pid: int
+    port: int
+    joined: bool = False
+    """Whether another process looks after it."""
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def ui(self) -> str:
+        return f"http://127.0.0.1:{self.port + 1000}"
+
+    def runs(self) -> bool:
+        with suppress(OSError):
+            os.kill(self.pid, 0)
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                return True
+        return False
+
+
+def binary(name: str) -> str:
+    """The path of a program that a package brought. Raises `FileNotFoundError` with the remedy."""
+    beside_python = Path(sys.executable).parent / name
+    found = str(beside_python) if beside_python.exists() else shutil.which(name)
+    if found is None:
+        raise FileNotFoundError(f"{name} is not installed; `make demo` installs it from the lock file")
+    return found
+
+
+@asynccontextmanager
+async def embedded_server(home: Path) -> AsyncIterator[Server]:
+    """Join the server of the folder `home`, or start one and stop it at the end.
+
+    Raises `ConnectionError` when it does not get ready, with the place of its log.
+    """
+    with _lock(home) as mine:
+        if not mine:
+            yield await _joined(home)
+            return
+        server = known_server(home)
+        if server is None or not server.runs():
+            server = await _started(home, server)
+        try:
+            yield server
+        finally:
+            await _stop(server.pid)
+
+
+async def connect_embedded(server: Server) -> Client:
+    return await Client.connect(server.address, namespace=NAMESPACE, data_converter=DATA_CONVERTER)
+
+
+def known_server(home: Path) -> Server | None:
+    """The server that was last started in the folder, whether or not it runs."""
+    with suppress(OSError, ValueError, TypeError):
+        return Server(**json.loads((home / "server.json").read_text()))
+    return None
+
+
+async def _joined(home: Path) -> Server:
+    for _ in range(int(READY_WITHIN / 0.1)):
+        server = known_server(home)
+        if server and server.runs():
+            return replace(server, joined=True)
+        await asyncio.sleep(0.1)
+    raise ConnectionError(f"another process holds {home} and its server is not ready")
+
+
+async def _started(home: Path, before: Server | None) -> Server:
+    port = _free_port(before.port if before else USUAL_PORT)
+    server = Server(_spawn([binary("temporal"), "server", "start-dev", *_arguments(home, port)], home), port)
+    (home / "server.json").write_text(json.dumps({"pid": server.pid, "port": server.port}))
+    try:
+        await _prepare(server)
+    except (RPCError, RuntimeError, TimeoutError) as error:
+        await _stop(server.pid)
+        raise ConnectionError(
+            f"the Temporal server did not get ready; see {home / 'temporal.log'}"
+        ) from error
+    return server
+
+
+def _spawn(command: list[str], home: Path) -> int:
+    """Start it in a process group of its own, so that Ctrl-C reaches us first and it last."""
+    log = os.open(home / "temporal.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        outputs = [(os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)]
+        return os.posix_spawn(command[0], command, os.environ, file_actions=outputs, setpgroup=0)
+    finally:
+        os.close(log)
+
+
+def _arguments(home: Path, port: int) -> list[str]:
+    """WAL with synchronous=NORMAL survives a killed process, and is two to three times as fast as the
+    default; the shift makes timers exact to a tenth of a second instead of one."""
+    kinds = [f"{key.name}={_kind(key.indexed_value_type.name)}" for key in ALL_KEYS]
+    return [
+        *("--ip", "127.0.0.1", "--port", str(port), "--ui-port", str(port + 1000)),
+        *("--db-filename", str(home / "temporal.db"), "--log-level", "warn"),
+        *("--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL"),
+        *("--dynamic-config-value", 'history.timerProcessorMaxTimeShift="1ms"'),
+        *(word for kind in kinds for word in ("--search-attribute", kind)),
+    ]
+
+
+def _kind(indexed_value_type: str) -> str:
+    return "".join(part.capitalize() for part in indexed_value_type.split("_"))
+
+
+def _free_port(wanted: int) -> int:
+    """`wanted`, or another port, of which the one a thousand above is free as well."""
+    for port in (wanted, *(_any_port() for _ in range(20))):
+        if all(_is_free(candidate) for candidate in (port, port + 1000)):
+            return port
+    raise ConnectionError("no free ports on 127.0.0.1")
+
+
+def _any_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError, OverflowError):
+            probe.bind(("127.0.0.1", port))
+            return True
+    return False
+
+
+async def _prepare(server: Server) -> None:
+    async with asyncio.timeout(READY_WITHIN):
+        while True:
+            try:
+                client = await connect_embedded(server)
+                await _keep_long(client)
+            except (RPCError, RuntimeError):
+                await asyncio.sleep(0.05)
+                continue
+            return
+
+
+async def _keep_long(client: Client) -> None:
+    retention = Duration(seconds=RETENTION_DAYS * 86_400)
+    config = NamespaceConfig(workflow_execution_retention_ttl=retention)
+    await client.workflow_service.update_namespace(UpdateNamespaceRequest(namespace=NAMESPACE, config=config))
+
+
+async def _stop(pid: int) -> None:
+    """Ask it to end, and end it if it does not within five seconds."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+        for _ in range(50):
+            if not _alive(pid):
+                return
+            await asyncio.sleep(0.1)
+
+
+def _alive(pid: int) -> bool:
+    with suppress(ChildProcessError):
+        if os.waitpid(pid, os.WNOHANG)[0] == pid:
+            return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@contextmanager
+def _lock(home: Path) -> Iterator[bool]:
+    """Whether this process is the one that may start the folder's server; the lock dies with it."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "server.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True

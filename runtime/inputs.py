@@ -1,0 +1,241 @@
+"""Files that people write, and how they are told what is wrong with them.
+
+One line for each mistake: file, line, field, what would be right. What stands in the field is shown only
+where it cannot be personal.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
+from io import StringIO
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import YAMLError
+
+LARGEST = 4_000_000
+"""Bytes; a longer file is not read."""
+
+Loc = tuple[int | str, ...]
+LineOf = Callable[[Loc], int]
+
+_A_DURATION = "should be a duration such as `30 days`, `2 hours` or `-1 week`"
+_A_LABEL = "should be 1 to 100 characters, without @"
+_RIGHT = {
+    **dict.fromkeys(("wait", "expires", "usual_delivery", "assume_delivered", "close_after"), _A_DURATION),
+    **dict.fromkeys(("sku", "skus", "category", "carrier", "tracking_number"), _A_LABEL),
+    "window": "should be hours of the day such as `09:00-20:00`",
+    "name": "should be a word of small letters, digits and underscores such as `order_confirmation`",
+    "message": "should be the name of a letter such as `order_confirmation`",
+    "reason": "should be a word of small letters, digits and underscores such as `changed_mind`",
+    "currency": "should be an ISO 4217 code such as `EUR`",
+    "country": "should be an ISO 3166-1 code such as `DE`",
+    "fact_id": "should be an identifier of at most 200 characters, without spaces and without @",
+    "email": "should be an e-mail address",
+    "locale": "should be a language such as `en` or `pt-BR`",
+}
+_AN_ID = "should be an identifier: letters, digits and _ . : # -, at most 64 characters, no spaces, no @"
+
+
+class InputError(Exception):
+    """A file cannot be used. Its text has one line for each thing that is wrong."""
+
+
+class Source(NamedTuple):
+    """Where something was read from: the file, and the line of each field."""
+
+    path: Path
+    line_of: LineOf
+
+    def wrong(self, loc: Loc, text: str) -> str:
+        """`file:line: field: text`."""
+        field = ".".join(_name(part) for part in loc)
+        return f"{self.path}:{self.line_of(loc)}: {f'{field}: ' if field else ''}{text}"
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, without its byte order mark. Raises `InputError`."""
+    try:
+        raw = path.read_bytes() if path.stat().st_size <= LARGEST else None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "not a name of a file"
+        raise InputError(f"{path}: cannot be read: {why}") from None
+    if raw is None:
+        raise InputError(f"{path}: is larger than {LARGEST:,} bytes")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path}:{line}: should be UTF-8 text") from None
+
+
+def parse_json(text: str) -> Any:
+    """Strict JSON: each key once, no NaN, valid Unicode. Raises `ValueError` with what is wrong;
+    a `json.JSONDecodeError` also knows the line."""
+    try:
+        data = json.loads(text, object_pairs_hook=_each_once, parse_constant=_no_constant)
+        json.dumps(data, ensure_ascii=False).encode()
+    except json.JSONDecodeError:
+        raise
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    except UnicodeEncodeError:
+        raise ValueError("has half of a surrogate pair, which is no character") from None
+    except ValueError as error:
+        raise ValueError(_reason(error)) from None
+    return data
+
+
+def _reason(error: ValueError) -> str:
+    return "has a number that is too long" if "digits" in str(error) else str(error)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    twice = next((key for key in keys if keys.count(key) > 1), None) if len(set(keys)) < len(keys) else None
+    if twice is not None:
+        raise ValueError(f"{_name(twice)}: is there twice")
+    return dict(pairs)
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not JSON")
+
+
+def yaml_tree(text: str) -> Any:
+    """The parsed YAML 1.2, which also knows on which line each thing is."""
+    return YAML(typ="rt", pure=True).load(StringIO(text))
+
+
+def line_finder(tree: Any) -> LineOf:
+    """From the location of a field to its line, or that of the nearest thing around it."""
+
+    def line_of(loc: Loc) -> int:
+        line, node = 0, tree
+        for part in loc:
+            if not isinstance(node, (CommentedMap, CommentedSeq)) or part not in (node.lc.data or {}):
+                break
+            line = node.lc.data[part][0]
+            node = node[part]
+        return int(line) + 1
+
+    return line_of
+
+
+def json_lines(text: str) -> LineOf:
+    """The same for JSON, which is YAML in all but a few corners; there, it is the first line."""
+    try:
+        return line_finder(yaml_tree(text))
+    except (YAMLError, RecursionError, ValueError):
+        return lambda loc: 1
+
+
+def complaints(
+    error: ValidationError,
+    model: type[BaseModel],
+    source: Source,
+    *,
+    say_value: bool = False,
+    flattened: str = "",
+) -> str:
+    """A validation error in one line for each mistake, in the order of the file's lines.
+
+    `flattened` is a field of the model that the file does not have: what is in it stands a level higher.
+    """
+    told = set()
+    for item in error.errors(include_url=False):
+        if item["type"] == "too_short" and item["input"]:
+            continue  # not short, but short of good ones: each wrong one is told for itself
+        loc, said = _located(item)
+        text = _what_is_wrong(item, loc, said, say_value) + _did_you_mean(item, model, loc)
+        seen = loc[1:] if flattened and loc[:1] == (flattened,) else loc
+        told.add((source.line_of(seen), source.wrong(seen, text)))
+    return "\n".join(text for _, text in sorted(told))
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """A hint at the known word that the given one resembles, or nothing."""
+    near = get_close_matches(word, list(words), n=1)
+    return f"; did you mean `{near[0]}`?" if near else ""
+
+
+def _did_you_mean(item: ErrorDetails, model: type[BaseModel], loc: Loc) -> str:
+    if item["type"] == "extra_forbidden":
+        return did_you_mean(str(loc[-1]), _known_keys(model, loc))
+    return did_you_mean(item["input"], _known_words(item)) if isinstance(item["input"], str) else ""
+
+
+def _what_is_wrong(item: ErrorDetails, loc: Loc, said: str, say_value: bool) -> str:
+    text = _what_would_be_right(item, loc, said)
+    value = item["input"]
+    if say_value and text.startswith("should") and isinstance(value, (str, int, float)):
+        return f"`{str(value)[:60]}` {text}"
+    return text
+
+
+def _located(item: ErrorDetails) -> tuple[Loc, str]:
+    """A rule that looks at several fields names the one that is wrong at the start of its message."""
+    said = item["msg"].removeprefix("Value error, ")
+    named = re.match(r"([a-z_]+(?:\.\w+)*): (.+)$", said) if item["type"] == "value_error" else None
+    if named is None:
+        return item["loc"], said
+    more = tuple(int(part) if part.isdigit() else part for part in named[1].split("."))
+    return (*item["loc"], *more), named[2]
+
+
+def _what_would_be_right(item: ErrorDetails, loc: Loc, said: str) -> str:
+    match item["type"]:
+        case "missing":
+            return "is missing"
+        case "extra_forbidden":
+            return "is not a known field"
+        case "enum" | "literal_error":
+            return f"should be one of: {', '.join(_known_words(item))}"
+        case "model_type" | "dict_type" | "model_attributes_type":
+            return "should be an object with named fields"
+        case "timezone_aware" | "datetime_type" | "datetime_parsing" | "datetime_from_date_parsing":
+            return "should be a moment with an offset such as 2026-05-01T10:00:00+02:00"
+        case "too_short":
+            return "should have at least one item"
+        case "tuple_type" | "list_type":
+            return "should be a list"
+        case "value_error" if loc[-1:] == ("email",):
+            return _RIGHT["email"]
+        case "string_pattern_mismatch":
+            last = next((part for part in reversed(loc) if isinstance(part, str)), "")
+            return _RIGHT.get(last, _AN_ID)
+    return said.removeprefix("Input ").removeprefix("String ").removeprefix("Value ")
+
+
+def _known_words(item: ErrorDetails) -> list[str]:
+    if item["type"] in ("enum", "literal_error"):
+        return re.findall(r"'([^']+)'", item["ctx"]["expected"])
+    _, _, words = item["msg"].partition("one of: ")
+    return words.split(", ") if words else []
+
+
+def _known_keys(model: type[BaseModel], loc: Loc) -> list[str]:
+    current: type[BaseModel] | None = model
+    for part in loc[:-1]:
+        if isinstance(part, int) or current is None:
+            continue
+        field = next((f for n, f in current.model_fields.items() if part in (n, f.alias)), None)
+        current = next(_models(field.annotation), None) if field else None
+    return [field.alias or name for name, field in current.model_fields.items()] if current else []
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
+
+
+def _name(part: int | str) -> str:
+    """A key as it may be shown: one that is no plain word could be personal."""
+    return str(part) if re.fullmatch(r"\w[\w-]{0,40}", str(part)) else "(a key that is no word)"

@@ -1,0 +1,179 @@
+"""A rehearsal: the production workflow and worker, a skipping clock, and the year in seconds."""
+
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from pydantic import Field
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.testing import WorkflowEnvironment
+
+from journey.contract import JourneyEnd, JourneyStart, JourneyStatus
+from journey.facts import Model, OrderPlaced
+from journey.names import TASK_QUEUE, order_workflow_id
+from journey.plan import next_wake
+from journey.playbook import Playbook
+from journey.times import Instant
+from ledger import Ledger
+from runtime.convert import DATA_CONVERTER
+from runtime.embedded import binary
+from runtime.orderfiles import OrderFile, ReportedFact
+from runtime.retime import Moved, retimed_fact, retimed_order, shifting
+from workflows.order_journey import OrderJourney
+from workflows.visibility import ALL_KEYS
+
+Working = Callable[[Client, Ledger], AbstractAsyncContextManager[object]]
+"""Runs a worker with a ledger."""
+
+LONGEST = timedelta(days=3_650)
+
+
+class Entry(Model):
+    """One step of the timeline."""
+
+    at: Instant
+    step: str
+    outcome: str
+    reason: str
+
+
+class Rehearsal(Model):
+    """What would happen to an order."""
+
+    order_id: str
+    ending: str
+    entries: tuple[Entry, ...]
+    facts: tuple[Entry, ...] = Field(description="What was reported, in the journey's own reading.")
+    days: int
+    seconds: float
+
+
+async def rehearse(
+    order: OrderFile, facts: list[ReportedFact], playbook: Playbook, working: Working
+) -> Rehearsal:
+    """Play an order and its facts to the journey's end.
+
+    The skipping clock only goes forward from today, so an order of the past is played a calendar cycle
+    later and told in its own dates.
+    """
+    started = time.monotonic()
+    async with _stage(working) as (environment, ledger):
+        await ledger.keep_customer(order.customer_profile())
+        forth, back = shifting(order.placed_at, await environment.get_current_time())
+        show = _Show(environment, retimed_order(order.placed(), forth), playbook)
+        await show.play(sorted(facts, key=lambda fact: fact.at), forth)
+        status, end = await show.finish()
+    return _told(status, end, back, time.monotonic() - started)
+
+
+@asynccontextmanager
+async def _stage(working: Working) -> AsyncIterator[tuple[WorkflowEnvironment, Ledger]]:
+    with tempfile.TemporaryDirectory(prefix="thereafter-") as folder:
+        ledger = await Ledger.open(f"sqlite+aiosqlite:///{Path(folder) / 'ledger.db'}")
+        try:
+            async with await WorkflowEnvironment.start_time_skipping(
+                data_converter=DATA_CONVERTER, test_server_existing_path=binary("temporal-test-server")
+            ) as environment:
+                await _register(environment.client)
+                async with working(environment.client, ledger):
+                    yield environment, ledger
+        finally:
+            await ledger.close()
+
+
+async def _register(client: Client) -> None:
+    kinds = {key.name: key.indexed_value_type for key in ALL_KEYS}
+    request = AddSearchAttributesRequest(
+        namespace=client.namespace,
+        search_attributes={name: int(kind) for name, kind in kinds.items()},  # type: ignore[misc]
+    )
+    await client.operator_service.add_search_attributes(request)
+
+
+class _Show:
+    """One order on the stage. The clock is moved only to where something happens, and only when the
+    journey has done all that it could do before."""
+
+    def __init__(self, environment: WorkflowEnvironment, placed: OrderPlaced, playbook: Playbook) -> None:
+        self._environment = environment
+        self._placed = placed
+        self._playbook = playbook
+        self._order: WorkflowHandle[OrderJourney, JourneyEnd] | None = None
+
+    @property
+    def order(self) -> WorkflowHandle[OrderJourney, JourneyEnd]:
+        assert self._order is not None, "the order is placed first"
+        return self._order
+
+    async def play(self, facts: list[ReportedFact], moved: Moved) -> None:
+        await self._sleep_until(self._placed.at)
+        self._order = await self._environment.client.start_workflow(
+            OrderJourney.run,
+            JourneyStart(placed=self._placed, playbook=self._playbook),
+            id=order_workflow_id(self._placed.order.order_id),
+            task_queue=TASK_QUEUE,
+        )
+        for fact in facts:
+            if not await self._live_until(_instant(moved(fact.at))):
+                return
+            await self.order.signal(fact.kind, retimed_fact(fact.body, moved))
+
+    async def finish(self) -> tuple[JourneyStatus, JourneyEnd]:
+        await self._live_until(self._placed.at + LONGEST)
+        if await self._running():
+            raise TimeoutError("the journey was not over after ten years")
+        return await self.order.query(OrderJourney.status), await self.order.result()
+
+    async def _live_until(self, end: datetime) -> bool:
+        """Let the journey live until `end`; whether it is still running then."""
+        while True:
+            status = await self.order.query(OrderJourney.status)
+            if not await self._running():
+                return False
+            now = await self._environment.get_current_time()
+            if now >= end:
+                return True
+            wake = next_wake(list(status.ahead)) or status.closes_at or end
+            await self._sleep_until(max(min(wake, end), now + timedelta(seconds=1)))
+
+    async def _running(self) -> bool:
+        """Asked without `describe`, which cannot read the search attributes that this server has unset."""
+        request = DescribeWorkflowExecutionRequest(namespace=self._environment.client.namespace)
+        request.execution.workflow_id = self.order.id
+        answer = await self._environment.client.workflow_service.describe_workflow_execution(request)
+        return answer.workflow_execution_info.status == WorkflowExecutionStatus.RUNNING.value
+
+    async def _sleep_until(self, moment: datetime) -> None:
+        now = await self._environment.get_current_time()
+        if moment > now:
+            await self._environment.sleep(moment - now)
+
+
+def _instant(when: object) -> datetime:
+    assert isinstance(when, datetime)
+    return when
+
+
+def _told(status: JourneyStatus, end: JourneyEnd, back: Moved, seconds: float) -> Rehearsal:
+    entries = tuple(
+        Entry(at=back(o.at), step=o.key, outcome=str(o.result), reason=o.reason) for o in status.done
+    )
+    facts = tuple(
+        Entry(at=back(h.at), step=h.about or "order", outcome=h.kind, reason=h.note or "")
+        for h in status.happened
+    )
+    times = [entry.at for entry in (*entries, *facts)]
+    days = (max(times) - min(times)).days if times else 0
+    return Rehearsal(
+        order_id=status.order_id,
+        ending=end.ending,
+        entries=entries,
+        facts=facts,
+        days=days,
+        seconds=round(seconds, 2),
+    )

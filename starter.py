@@ -1,0 +1,300 @@
+"""The command line: place orders, report facts, ask, rehearse, and see the whole thing run.
+
+Exit codes: 0 done; 1 it ran, but not to the wished end; 2 wrong input; 3 nobody answers; 4 no such order.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel, ValidationError
+from rich.console import Console, Group
+from rich.live import Live
+from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.service import RPCError
+
+from journey.contract import JourneyStatus, StepRequest
+from journey.facts import problems
+from ledger import Ledger
+from ledger.database import LedgerError
+from runtime import screen
+from runtime.connection import Connection, temporal
+from runtime.demo import DAY_SECONDS, Clock, Demo, DemoReport, read_examples
+from runtime.embedded import NAMESPACE, known_server
+from runtime.inputs import InputError
+from runtime.letterbox import Letterbox
+from runtime.logs import configure_logs, configure_telemetry
+from runtime.orderfiles import read_fact_file, read_facts, read_order
+from runtime.orders import UnknownOrder, handle, order_status, place_order, report_fact
+from runtime.playbooks import load_playbook
+from runtime.rehearsal import rehearse as rehearse_order
+from runtime.settings import Settings
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+screen_out = Console()
+screen_err = Console(stderr=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON, for machines.")]
+PlaybookFile = Annotated[Path | None, typer.Option("--playbook", help="Another playbook than the default.")]
+OrderId = Annotated[str, typer.Argument(help="The order's id.")]
+
+
+class Failure(Exception):
+    """Ends a command with a line for the user and an exit code."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def run(command: Coroutine[Any, Any, int | None]) -> None:
+    """Run a command; whatever goes wrong becomes one clear line and an exit code."""
+    code, text = _ended(command)
+    if text:
+        screen_err.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(code)
+
+
+def _ended(command: Coroutine[Any, Any, int | None]) -> tuple[int, str]:
+    try:
+        home = Settings().home
+        home.mkdir(parents=True, exist_ok=True)
+        configure_logs(home / "thereafter.log")
+        configure_telemetry()
+        return asyncio.run(command) or 0, ""
+    except Failure as failure:
+        return failure.code, str(failure)
+    except InputError as error:
+        return 2, str(error)
+    except ValidationError as error:
+        return 2, f"settings: {problems(error)}"
+    except UnknownOrder as error:
+        return 4, f"no order {error} was placed here"
+    except WorkflowUpdateFailedError as error:
+        return 1, str(error.cause)
+    except (ConnectionError, FileNotFoundError, LedgerError) as error:
+        return 3, str(error)
+    except RPCError as error:
+        return 3, f"Temporal says: {error.message}"
+    except KeyboardInterrupt:
+        return 130, ""
+
+
+def show(model: BaseModel, as_json: bool, view: Any) -> None:
+    """One line of JSON, or what people would rather look at."""
+    if as_json:
+        print(model.model_dump_json(exclude_none=True))  # noqa: T201
+    else:
+        screen_out.print(view)
+
+
+@asynccontextmanager
+async def door(settings: Settings) -> AsyncIterator[tuple[Client, Ledger]]:
+    """Temporal and the ledger. An embedded server that nobody runs is started, with a worker, for as long
+    as the command lasts."""
+    ledger = await Ledger.open(settings.ledger())
+    try:
+        async with temporal(settings.home) as connection, _worker(settings, connection, ledger):
+            yield connection.client, ledger
+    finally:
+        await ledger.close()
+
+
+def _worker(settings: Settings, connection: Connection, ledger: Ledger) -> Any:
+    if connection.server is None or connection.server.joined:
+        return nullcontext()
+    from worker import build_activities, build_worker
+
+    return build_worker(connection.client, build_activities(settings, ledger))
+
+
+@app.command()
+def place(order: Path, playbook: PlaybookFile = None, as_json: AsJson = False) -> None:
+    """Place the order of ORDER.json: its journey starts."""
+
+    async def command() -> int:
+        settings = Settings()
+        file, book = read_order(order), load_playbook(playbook or settings.playbook)
+        async with door(settings) as (client, ledger):
+            new = await place_order(client, ledger, file.placed(), file.customer_profile(), book)
+            status = await order_status(client, ledger, file.order.order_id)
+        show(status, as_json, screen.status_view(status))
+        if not new:
+            raise Failure(1, f"order {file.order.order_id} had been placed before; nothing was changed")
+        return 0
+
+    run(command())
+
+
+@app.command()
+def signal(order_id: OrderId, fact: Path, as_json: AsJson = False) -> None:
+    """Report the fact of FACT.json to an order's journey."""
+
+    async def command() -> int:
+        reported = read_fact_file(fact)
+        async with door(Settings()) as (client, ledger):
+            what = await report_fact(client, ledger, order_id, reported.kind, reported.body)
+        if as_json:
+            print(json.dumps({"order_id": order_id, "kind": reported.kind, "result": what}))  # noqa: T201
+        else:
+            screen_out.print(f"order {order_id}: {screen.words(reported.kind)}: {what}")
+        return 0
+
+    run(command())
+
+
+@app.command()
+def status(order_id: OrderId, as_json: AsJson = False) -> None:
+    """What happened to an order, what is next, when and why, and what was not sent and why."""
+
+    async def command() -> None:
+        async with door(Settings()) as (client, ledger):
+            found = await order_status(client, ledger, order_id)
+        show(found, as_json, screen.status_view(found))
+
+    run(command())
+
+
+def _updated(order_id: str, as_json: bool, name: str, request: StepRequest | None = None) -> None:
+    async def command() -> None:
+        async with door(Settings()) as (client, ledger):
+            if await ledger.journey(order_id) is not None:
+                raise Failure(1, f"order {order_id}: the journey is over")
+            arguments = [request] if request else []
+            found = await handle(client, order_id).execute_update(
+                name, args=arguments, result_type=JourneyStatus
+            )
+        show(found, as_json, screen.status_view(found))
+
+    run(command())
+
+
+@app.command()
+def pause(order_id: OrderId, as_json: AsJson = False) -> None:
+    """Hold everything an order has ahead; the waits keep their place."""
+    _updated(order_id, as_json, "pause")
+
+
+@app.command()
+def resume(order_id: OrderId, as_json: AsJson = False) -> None:
+    """Let a paused order go on."""
+    _updated(order_id, as_json, "resume")
+
+
+@app.command()
+def skip(
+    order_id: OrderId, key: str, reason: str = "an operator's decision", as_json: AsJson = False
+) -> None:
+    """Leave out one step, by the key that `status` shows."""
+    _updated(order_id, as_json, "skip_step", StepRequest(key=key, reason=reason))
+
+
+@app.command()
+def retry(order_id: OrderId, key: str, as_json: AsJson = False) -> None:
+    """Try a parked step again, by the key that `status` shows."""
+    _updated(order_id, as_json, "retry_step", StepRequest(key=key))
+
+
+@app.command()
+def rehearse(
+    order: Path,
+    facts: Annotated[Path | None, typer.Option(help="What happens to it, one JSON object a line.")] = None,
+    playbook: PlaybookFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Play an order's whole life in seconds, with the production workflow on a skipping clock."""
+
+    async def command() -> None:
+        settings = Settings()
+        file, book = read_order(order), load_playbook(playbook or settings.playbook)
+        reported = read_facts(facts) if facts else []
+        from worker import build_activities, build_worker
+
+        rehearsal_settings = settings.model_copy(update={"mailer": "outbox"})
+
+        def working(client: Client, ledger: Ledger) -> Any:
+            return build_worker(client, build_activities(rehearsal_settings, ledger))
+
+        waiting = nullcontext() if as_json else screen_err.status("rehearsing")
+        with waiting:
+            told = await rehearse_order(file, reported, book, working)
+        show(told, as_json, screen.rehearsal_view(told, file.order.zone))
+
+    run(command())
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option(help="Play to the end and leave.")] = False,
+    day: Annotated[float, typer.Option(help="Seconds that a day lasts.", min=0.02, max=60)] = DAY_SECONDS,
+    folder: Annotated[Path | None, typer.Option(help="Where it lives; the same folder goes on.")] = None,
+    orders: Annotated[Path, typer.Option(help="The orders to play.")] = Path("examples/orders"),
+    as_json: AsJson = False,
+) -> None:
+    """Watch example orders live through a year, at a day a second, on a real Temporal server."""
+
+    async def command() -> int:
+        settings = Settings()
+        home = folder or settings.home / "demo"
+        settings = settings.model_copy(update={"home": home, "ledger_url": None, "mailer": "outbox"})
+        home.mkdir(parents=True, exist_ok=True)
+        book = load_playbook(settings.playbook)
+        clock = Clock(home / "demo.json", day)
+        examples = read_examples(orders)
+        if not examples:
+            raise Failure(2, f"{orders}: no folder with an order.json is in it")
+        async with door(settings) as (client, ledger):
+            play = Demo(client, ledger, examples, book, clock)
+            box = Letterbox(ledger, home / "letters")
+            report = await _played(play, box, _places(home, box), as_json)
+            if as_json:
+                print(report.model_dump_json())  # noqa: T201
+            if not once:
+                screen_err.print("Everything has been played. Look around; Ctrl-C ends the demo.")
+                await asyncio.Event().wait()
+        return 0 if report.completed == report.orders else 1
+
+    run(command())
+
+
+def _places(home: Path, box: Letterbox) -> list[str]:
+    server = known_server(home)
+    ui = f"Temporal UI  {server.ui}/namespaces/{NAMESPACE}/workflows" if server else ""
+    return [ui, f"Letters      {box.index.resolve().as_uri()}"]
+
+
+async def _played(play: Demo, box: Letterbox, where: list[str], as_json: bool) -> DemoReport:
+    names = {example.order.order.order_id: example.name for example in play.examples}
+    playing = asyncio.create_task(play.play())
+    with Live(console=screen_err, refresh_per_second=4, transient=as_json) as live:
+
+        async def look(statuses: list[JourneyStatus]) -> None:
+            if playing.done():
+                playing.result()
+            await box.update(list(names))
+            live.update(Group(screen.demo_view(statuses, names, play.clock.day), "", *where))
+
+        await play.finish(0.5, look)
+    await playing
+    return await play.report()
+
+
+def main() -> None:
+    try:
+        app()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 1
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # A process that used the SDK can abort while the interpreter exits, after all its work is done.
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Timeouts and retries, each named once."""
+
+from datetime import timedelta
+from typing import TypedDict
+
+from temporalio.common import RetryPolicy
+
+
+class LocalOptions(TypedDict):
+    """Options of a local activity."""
+
+    start_to_close_timeout: timedelta
+    retry_policy: RetryPolicy
+
+
+class Options(TypedDict):
+    """Options of a regular activity."""
+
+    start_to_close_timeout: timedelta
+    schedule_to_close_timeout: timedelta
+    retry_policy: RetryPolicy
+
+
+AT_ONCE = LocalOptions(
+    start_to_close_timeout=timedelta(seconds=5), retry_policy=RetryPolicy(maximum_attempts=1)
+)
+"""The first try of anything: inside the workflow task, which costs one event and no round trip."""
+
+PATIENTLY = Options(
+    start_to_close_timeout=timedelta(seconds=30),
+    schedule_to_close_timeout=timedelta(minutes=30),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        backoff_coefficient=2,
+        maximum_interval=timedelta(minutes=5),
+    ),
+)
+"""When the first try failed: visible to operators with attempts and last failure. It ends after half an
+hour, so that the loop asks again whether the message should be sent at all."""
+
+ASK_AGAIN = timedelta(minutes=30)
+"""How long the loop waits after patience ended before it tries the same step again."""
+
+UNTIL_DONE = Options(
+    start_to_close_timeout=timedelta(seconds=30),
+    schedule_to_close_timeout=timedelta(days=30),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        backoff_coefficient=2,
+        maximum_interval=timedelta(minutes=10),
+    ),
+)
+"""For what must be written down before a journey ends."""
+
+FACTS_PER_RUN = 4_000
+"""A run refuses its 10,001st signal; a new run begins well before."""
+
+LOOK_AGAIN = timedelta(days=30)
+"""A journey that is held without a deadline looks at itself this often."""
