@@ -14,7 +14,7 @@ from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
 from activities.journeys import Journeys
-from journey.endings import JourneyEnding
+from journey.endings import Ending, JourneyEnding
 from journey.state import JourneyState, Outcome, Result
 from ledger import Ledger
 from ledger.customers import Profile
@@ -79,7 +79,10 @@ async def test_moments_come_back_in_utc_whatever_their_zone_was(ledger: Ledger) 
 async def test_a_finished_journey_still_answers(ledger: Ledger) -> None:
     outcome = Outcome(key="survey", step="survey", result=Result.SENT, at=NOON, reason="delivered")
     ending = JourneyEnding(
-        order_id="1001", ending="done", closed_at=NOON, state=JourneyState(outcomes={"survey": outcome})
+        order_id="1001",
+        ending=Ending.COMPLETED,
+        closed_at=NOON,
+        state=JourneyState(outcomes={"survey": outcome}),
     )
     for _ in range(2):
         await ActivityEnvironment().run(Journeys(ledger).keep_journey, ending)
