@@ -24,7 +24,7 @@ from journey.facts import problems
 from ledger import Ledger
 from ledger.database import LedgerError
 from runtime import screen
-from runtime.connection import Connection, temporal
+from runtime.connection import Connection, configured_address, temporal
 from runtime.demo import DAY_SECONDS, Clock, Demo, DemoReport, read_examples
 from runtime.embedded import NAMESPACE, known_server
 from runtime.inputs import InputError
@@ -202,6 +202,27 @@ def retry(order_id: OrderId, key: str, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def health(as_json: AsJson = False) -> None:
+    """Whether Temporal and the ledger answer: exit code 0, or 3 and the reason."""
+
+    async def command() -> None:
+        settings = Settings()
+        server = known_server(settings.home)
+        if configured_address() is None and (server is None or not server.runs()):
+            raise ConnectionError(f"no server runs in {settings.home}; `python worker.py` starts one")
+        ledger = await Ledger.open(settings.ledger())
+        try:
+            async with temporal(settings.home) as connection:
+                await connection.client.service_client.check_health()
+        finally:
+            await ledger.close()
+        if as_json:
+            print(json.dumps({"healthy": True}))  # noqa: T201
+
+    run(command())
+
+
+@app.command()
 def rehearse(
     order: Path,
     facts: Annotated[Path | None, typer.Option(help="What happens to it, one JSON object a line.")] = None,
@@ -232,7 +253,9 @@ def rehearse(
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option(help="Play to the end and leave.")] = False,
-    day: Annotated[float, typer.Option(help="Seconds that a day lasts.", min=0.02, max=60)] = DAY_SECONDS,
+    day: Annotated[
+        float | None, typer.Option(help="Seconds that a day lasts: 1, or 0.5 with --once.", min=0.02, max=60)
+    ] = None,
     folder: Annotated[Path | None, typer.Option(help="Where it lives; the same folder goes on.")] = None,
     orders: Annotated[Path, typer.Option(help="The orders to play.")] = Path("examples/orders"),
     as_json: AsJson = False,
@@ -245,7 +268,7 @@ def demo(
         settings = settings.model_copy(update={"home": home, "ledger_url": None, "mailer": "outbox"})
         home.mkdir(parents=True, exist_ok=True)
         book = load_playbook(settings.playbook)
-        clock = Clock(home / "demo.json", day)
+        clock = Clock(home / "demo.json", day or (DAY_SECONDS / 2 if once else DAY_SECONDS))
         examples = read_examples(orders)
         if not examples:
             raise Failure(2, f"{orders}: no folder with an order.json is in it")

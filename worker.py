@@ -19,7 +19,8 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.journeys import Journeys
-from activities.letters import Letters, Shop
+from activities.letter_shop import Shop
+from activities.letters import Letters
 from activities.mailer import Mailer
 from activities.messages import Messages, Terms
 from activities.providers.outbox import OutboxMailer

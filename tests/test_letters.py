@@ -6,7 +6,13 @@ from datetime import date
 from html.parser import HTMLParser
 
 import pytest
-from letter_samples import (
+
+from activities.letter_shop import Shop
+from activities.letters import HTML_LIMIT
+from activities.mailer import Letter
+from journey.playbook import MessageClass
+from ledger.customers import Profile
+from tests.letter_samples import (
     ANN,
     BARE_PARCEL,
     BEANS,
@@ -20,12 +26,6 @@ from letter_samples import (
     letters,
     request,
 )
-
-from activities.letter_shop import Shop
-from activities.letters import HTML_LIMIT
-from activities.mailer import Letter
-from journey.playbook import MessageClass
-from ledger.customers import Profile
 
 LOCALES = ["en", "en-GB", *(language for language in OURS.languages if language != "en")]
 
