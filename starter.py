@@ -10,23 +10,23 @@ import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
+from signal import SIGINT
 from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from rich.console import Console, Group
 from rich.live import Live
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
 from journey.contract import JourneyStatus, StepRequest
-from journey.facts import problems
 from ledger import Ledger
 from ledger.database import LedgerError
 from runtime import screen
 from runtime.connection import Connection, configured_address, temporal
 from runtime.demo import DAY_SECONDS, Clock, Demo, DemoReport, read_examples
-from runtime.embedded import NAMESPACE, known_server
+from runtime.embedded import NAMESPACE, known_server, running_server
 from runtime.inputs import InputError
 from runtime.letterbox import Letterbox
 from runtime.logs import configure_logs, configure_telemetry
@@ -34,7 +34,7 @@ from runtime.orderfiles import read_fact_file, read_facts, read_order
 from runtime.orders import UnknownOrder, handle, order_status, place_order, report_fact
 from runtime.playbooks import load_playbook
 from runtime.rehearsal import rehearse as rehearse_order
-from runtime.settings import Settings
+from runtime.settings import MailerName, Settings, read_settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 screen_out = Console()
@@ -63,7 +63,7 @@ def run(command: Coroutine[Any, Any, int | None]) -> None:
 
 def _ended(command: Coroutine[Any, Any, int | None]) -> tuple[int, str]:
     try:
-        home = Settings().home
+        home = read_settings().home
         home.mkdir(parents=True, exist_ok=True)
         configure_logs(home / "thereafter.log")
         configure_telemetry()
@@ -72,8 +72,6 @@ def _ended(command: Coroutine[Any, Any, int | None]) -> tuple[int, str]:
         return failure.code, str(failure)
     except InputError as error:
         return 2, str(error)
-    except ValidationError as error:
-        return 2, f"settings: {problems(error)}"
     except UnknownOrder as error:
         return 4, f"no order {error} was placed here"
     except WorkflowUpdateFailedError as error:
@@ -119,7 +117,7 @@ def place(order: Path, playbook: PlaybookFile = None, as_json: AsJson = False) -
     """Place the order of ORDER.json: its journey starts."""
 
     async def command() -> int:
-        settings = Settings()
+        settings = read_settings()
         file, book = read_order(order), load_playbook(playbook or settings.playbook)
         async with door(settings) as (client, ledger):
             new = await place_order(client, ledger, file.placed(), file.customer_profile(), book)
@@ -138,7 +136,7 @@ def signal(order_id: OrderId, fact: Path, as_json: AsJson = False) -> None:
 
     async def command() -> int:
         reported = read_fact_file(fact)
-        async with door(Settings()) as (client, ledger):
+        async with door(read_settings()) as (client, ledger):
             what = await report_fact(client, ledger, order_id, reported.kind, reported.body)
         if as_json:
             print(json.dumps({"order_id": order_id, "kind": reported.kind, "result": what}))  # noqa: T201
@@ -154,7 +152,7 @@ def status(order_id: OrderId, as_json: AsJson = False) -> None:
     """What happened to an order, what is next, when and why, and what was not sent and why."""
 
     async def command() -> None:
-        async with door(Settings()) as (client, ledger):
+        async with door(read_settings()) as (client, ledger):
             found = await order_status(client, ledger, order_id)
         show(found, as_json, screen.status_view(found))
 
@@ -163,7 +161,7 @@ def status(order_id: OrderId, as_json: AsJson = False) -> None:
 
 def _updated(order_id: str, as_json: bool, name: str, request: StepRequest | None = None) -> None:
     async def command() -> None:
-        async with door(Settings()) as (client, ledger):
+        async with door(read_settings()) as (client, ledger):
             if await ledger.journey(order_id) is not None:
                 raise Failure(1, f"order {order_id}: the journey is over")
             arguments = [request] if request else []
@@ -206,9 +204,8 @@ def health(as_json: AsJson = False) -> None:
     """Whether Temporal and the ledger answer: exit code 0, or 3 and the reason."""
 
     async def command() -> None:
-        settings = Settings()
-        server = known_server(settings.home)
-        if configured_address() is None and (server is None or not server.runs()):
+        settings = read_settings()
+        if configured_address() is None and running_server(settings.home) is None:
             raise ConnectionError(f"no server runs in {settings.home}; `python worker.py` starts one")
         ledger = await Ledger.open(settings.ledger())
         try:
@@ -232,12 +229,12 @@ def rehearse(
     """Play an order's whole life in seconds, with the production workflow on a skipping clock."""
 
     async def command() -> None:
-        settings = Settings()
+        settings = read_settings()
         file, book = read_order(order), load_playbook(playbook or settings.playbook)
         reported = read_facts(facts) if facts else []
         from worker import build_activities, build_worker
 
-        rehearsal_settings = settings.model_copy(update={"mailer": "outbox"})
+        rehearsal_settings = settings.model_copy(update={"mailer": MailerName.OUTBOX})
 
         def working(client: Client, ledger: Ledger) -> Any:
             return build_worker(client, build_activities(rehearsal_settings, ledger))
@@ -263,15 +260,15 @@ def demo(
     """Watch example orders live through a year, at a day a second, on a real Temporal server."""
 
     async def command() -> int:
-        settings = Settings()
+        settings = read_settings()
         home = folder or settings.home / "demo"
-        settings = settings.model_copy(update={"home": home, "ledger_url": None, "mailer": "outbox"})
+        settings = settings.model_copy(update={"home": home, "ledger_url": None, "mailer": MailerName.OUTBOX})
         home.mkdir(parents=True, exist_ok=True)
-        book = load_playbook(settings.playbook)
-        clock = Clock(home / "demo.json", day or (DAY_SECONDS / 2 if once else DAY_SECONDS))
         examples = read_examples(orders)
         if not examples:
             raise Failure(2, f"{orders}: no folder with an order.json is in it")
+        book = load_playbook(settings.playbook)
+        clock = Clock(home / "demo.json", day or (DAY_SECONDS / 2 if once else DAY_SECONDS))
         async with door(settings) as (client, ledger):
             play = Demo(client, ledger, examples, book, clock)
             box = Letterbox(ledger, home / "letters")
@@ -283,7 +280,18 @@ def demo(
                 await asyncio.Event().wait()
         return 0 if report.completed == report.orders else 1
 
-    run(command())
+    run(command() if once else _until_interrupted(command()))
+
+
+async def _until_interrupted(command: Coroutine[Any, Any, int]) -> int:
+    """Ctrl-C is how it is meant to end."""
+    task = asyncio.create_task(command)
+    asyncio.get_running_loop().add_signal_handler(SIGINT, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        screen_err.print("Stopped. The same command goes on where it was.")
+        return 0
 
 
 def _places(home: Path, box: Letterbox) -> list[str]:
