@@ -311,8 +311,11 @@ async def _played(play: Demo, box: Letterbox, where: list[str], as_json: bool) -
             await box.update(list(names))
             live.update(Group(screen.demo_view(statuses, names, play.clock.day), "", *where))
 
-        await play.finish(0.5, look)
-    await playing
+        try:
+            await play.finish(0.5, look)
+            await playing
+        finally:
+            playing.cancel()
     return await play.report()
 
 
