@@ -10,23 +10,23 @@ import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
+from signal import SIGINT
 from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from rich.console import Console, Group
 from rich.live import Live
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
 from journey.contract import JourneyStatus, StepRequest
-from journey.facts import problems
 from ledger import Ledger
 from ledger.database import LedgerError
 from runtime import screen
-from runtime.connection import Connection, temporal
+from runtime.connection import Connection, configured_address, temporal
 from runtime.demo import DAY_SECONDS, Clock, Demo, DemoReport, read_examples
-from runtime.embedded import NAMESPACE, known_server
+from runtime.embedded import NAMESPACE, known_server, running_server
 from runtime.inputs import InputError
 from runtime.letterbox import Letterbox
 from runtime.logs import configure_logs, configure_telemetry
@@ -34,7 +34,7 @@ from runtime.orderfiles import read_fact_file, read_facts, read_order
 from runtime.orders import UnknownOrder, handle, order_status, place_order, report_fact
 from runtime.playbooks import load_playbook
 from runtime.rehearsal import rehearse as rehearse_order
-from runtime.settings import Settings
+from runtime.settings import MailerName, Settings, read_settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 screen_out = Console()
@@ -63,7 +63,7 @@ def run(command: Coroutine[Any, Any, int | None]) -> None:
 
 def _ended(command: Coroutine[Any, Any, int | None]) -> tuple[int, str]:
     try:
-        home = Settings().home
+        home = read_settings().home
         home.mkdir(parents=True, exist_ok=True)
         configure_logs(home / "thereafter.log")
         configure_telemetry()
@@ -72,8 +72,6 @@ def _ended(command: Coroutine[Any, Any, int | None]) -> tuple[int, str]:
         return failure.code, str(failure)
     except InputError as error:
         return 2, str(error)
-    except ValidationError as error:
-        return 2, f"settings: {problems(error)}"
     except UnknownOrder as error:
         return 4, f"no order {error} was placed here"
     except WorkflowUpdateFailedError as error:
@@ -119,7 +117,7 @@ def place(order: Path, playbook: PlaybookFile = None, as_json: AsJson = False) -
     """Place the order of ORDER.json: its journey starts."""
 
     async def command() -> int:
-        settings = Settings()
+        settings = read_settings()
         file, book = read_order(order), load_playbook(playbook or settings.playbook)
         async with door(settings) as (client, ledger):
             new = await place_order(client, ledger, file.placed(), file.customer_profile(), book)
@@ -138,7 +136,7 @@ def signal(order_id: OrderId, fact: Path, as_json: AsJson = False) -> None:
 
     async def command() -> int:
         reported = read_fact_file(fact)
-        async with door(Settings()) as (client, ledger):
+        async with door(read_settings()) as (client, ledger):
             what = await report_fact(client, ledger, order_id, reported.kind, reported.body)
         if as_json:
             print(json.dumps({"order_id": order_id, "kind": reported.kind, "result": what}))  # noqa: T201
@@ -154,7 +152,7 @@ def status(order_id: OrderId, as_json: AsJson = False) -> None:
     """What happened to an order, what is next, when and why, and what was not sent and why."""
 
     async def command() -> None:
-        async with door(Settings()) as (client, ledger):
+        async with door(read_settings()) as (client, ledger):
             found = await order_status(client, ledger, order_id)
         show(found, as_json, screen.status_view(found))
 
@@ -163,7 +161,7 @@ def status(order_id: OrderId, as_json: AsJson = False) -> None:
 
 def _updated(order_id: str, as_json: bool, name: str, request: StepRequest | None = None) -> None:
     async def command() -> None:
-        async with door(Settings()) as (client, ledger):
+        async with door(read_settings()) as (client, ledger):
             if await ledger.journey(order_id) is not None:
                 raise Failure(1, f"order {order_id}: the journey is over")
             arguments = [request] if request else []
@@ -202,6 +200,26 @@ def retry(order_id: OrderId, key: str, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def health(as_json: AsJson = False) -> None:
+    """Whether Temporal and the ledger answer: exit code 0, or 3 and the reason."""
+
+    async def command() -> None:
+        settings = read_settings()
+        if configured_address() is None and running_server(settings.home) is None:
+            raise ConnectionError(f"no server runs in {settings.home}; `python worker.py` starts one")
+        ledger = await Ledger.open(settings.ledger())
+        try:
+            async with temporal(settings.home) as connection:
+                await connection.client.service_client.check_health()
+        finally:
+            await ledger.close()
+        if as_json:
+            print(json.dumps({"healthy": True}))  # noqa: T201
+
+    run(command())
+
+
+@app.command()
 def rehearse(
     order: Path,
     facts: Annotated[Path | None, typer.Option(help="What happens to it, one JSON object a line.")] = None,
@@ -211,12 +229,12 @@ def rehearse(
     """Play an order's whole life in seconds, with the production workflow on a skipping clock."""
 
     async def command() -> None:
-        settings = Settings()
+        settings = read_settings()
         file, book = read_order(order), load_playbook(playbook or settings.playbook)
         reported = read_facts(facts) if facts else []
         from worker import build_activities, build_worker
 
-        rehearsal_settings = settings.model_copy(update={"mailer": "outbox"})
+        rehearsal_settings = settings.model_copy(update={"mailer": MailerName.OUTBOX})
 
         def working(client: Client, ledger: Ledger) -> Any:
             return build_worker(client, build_activities(rehearsal_settings, ledger))
@@ -232,7 +250,9 @@ def rehearse(
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option(help="Play to the end and leave.")] = False,
-    day: Annotated[float, typer.Option(help="Seconds that a day lasts.", min=0.02, max=60)] = DAY_SECONDS,
+    day: Annotated[
+        float | None, typer.Option(help="Seconds that a day lasts: 1, or 0.5 with --once.", min=0.02, max=60)
+    ] = None,
     folder: Annotated[Path | None, typer.Option(help="Where it lives; the same folder goes on.")] = None,
     orders: Annotated[Path, typer.Option(help="The orders to play.")] = Path("examples/orders"),
     as_json: AsJson = False,
@@ -240,15 +260,15 @@ def demo(
     """Watch example orders live through a year, at a day a second, on a real Temporal server."""
 
     async def command() -> int:
-        settings = Settings()
+        settings = read_settings()
         home = folder or settings.home / "demo"
-        settings = settings.model_copy(update={"home": home, "ledger_url": None, "mailer": "outbox"})
+        settings = settings.model_copy(update={"home": home, "ledger_url": None, "mailer": MailerName.OUTBOX})
         home.mkdir(parents=True, exist_ok=True)
-        book = load_playbook(settings.playbook)
-        clock = Clock(home / "demo.json", day)
         examples = read_examples(orders)
         if not examples:
             raise Failure(2, f"{orders}: no folder with an order.json is in it")
+        book = load_playbook(settings.playbook)
+        clock = Clock(home / "demo.json", day or (DAY_SECONDS / 2 if once else DAY_SECONDS))
         async with door(settings) as (client, ledger):
             play = Demo(client, ledger, examples, book, clock)
             box = Letterbox(ledger, home / "letters")
@@ -260,7 +280,18 @@ def demo(
                 await asyncio.Event().wait()
         return 0 if report.completed == report.orders else 1
 
-    run(command())
+    run(command() if once else _until_interrupted(command()))
+
+
+async def _until_interrupted(command: Coroutine[Any, Any, int]) -> int:
+    """Ctrl-C is how it is meant to end."""
+    task = asyncio.create_task(command)
+    asyncio.get_running_loop().add_signal_handler(SIGINT, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        screen_err.print("Stopped. The same command goes on where it was.")
+        return 0
 
 
 def _places(home: Path, box: Letterbox) -> list[str]:
@@ -280,8 +311,11 @@ async def _played(play: Demo, box: Letterbox, where: list[str], as_json: bool) -
             await box.update(list(names))
             live.update(Group(screen.demo_view(statuses, names, play.clock.day), "", *where))
 
-        await play.finish(0.5, look)
-    await playing
+        try:
+            await play.finish(0.5, look)
+            await playing
+        finally:
+            playing.cancel()
     return await play.report()
 
 
