@@ -136,6 +136,7 @@ def test_any_colour_of_a_shop_gives_letters_that_can_be_read(
             assert contrast(mode[words], mode[ground]) >= READABLE, (words, ground)
     assert contrast(mode["on_accent"], mode["accent"]) >= READABLE
     assert contrast(mode["accent"], mode["surface"]) >= 3.0
+    assert contrast(mode["warn"], mode["surface"]) >= READABLE
 
 
 def test_contrast_is_reckoned_as_wcag_does() -> None:
