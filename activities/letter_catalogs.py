@@ -50,7 +50,7 @@ def translations(folders: Sequence[Path], chain: Sequence[str]) -> NullTranslati
             write_mo(compiled, read_catalog(file))
             compiled.seek(0)
             layer = Translations(compiled)
-            merged = layer if merged is None else merged.merge(layer)  # type: ignore[no-untyped-call]
+            merged = layer if merged is None else merged.merge(layer)
     return merged or NullTranslations()
 
 
@@ -88,12 +88,14 @@ def gaps(wanted: Iterable[str | tuple[str, ...]], catalog: Catalog) -> Iterator[
 
 
 def _complete(message: Message, catalog: Catalog) -> bool:
-    if isinstance(message.string, str):
-        return bool(message.string)
-    return len(message.string) == catalog.num_plurals and all(message.string)
+    texts = message.string
+    if texts is None or isinstance(texts, str):
+        return bool(texts)
+    return len(texts) == catalog.num_plurals and all(texts)
 
 
 def _same_places(message: Message) -> bool:
     source = message.id if isinstance(message.id, str) else message.id[-1]
-    target = message.string if isinstance(message.string, str) else message.string[-1]
+    texts = message.string or ""
+    target = texts if isinstance(texts, str) else texts[-1]
     return set(_PLACE.findall(source)) == set(_PLACE.findall(target))
