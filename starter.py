@@ -1,10 +1,12 @@
 """The command line: place orders, report facts, ask, rehearse, and see the whole thing run.
 
-Exit codes: 0 done; 1 it ran, but not to the wished end; 2 wrong input; 3 nobody answers; 4 no such order.
+Exit codes: 0 done; 1 it ran, but not to the wished end; 2 wrong input; 3 nobody answers; 4 no such order;
+70 a defect of ours.
 """
 
 import asyncio
 import json
+import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Coroutine
@@ -28,6 +30,8 @@ from runtime.connection import Connection, configured_address, temporal
 from runtime.demo import DAY_SECONDS, Clock, Demo, DemoReport, read_examples
 from runtime.embedded import NAMESPACE, known_server, running_server
 from runtime.inputs import InputError
+from runtime.letter_commands import Trial, try_letter, valid_address
+from runtime.letter_commands import preview as write_preview
 from runtime.letterbox import Letterbox
 from runtime.logs import configure_logs, configure_telemetry
 from runtime.orderfiles import read_fact_file, read_facts, read_order
@@ -82,6 +86,9 @@ def _ended(command: Coroutine[Any, Any, int | None]) -> tuple[int, str]:
         return 3, f"Temporal says: {error.message}"
     except KeyboardInterrupt:
         return 130, ""
+    except Exception as error:
+        logging.getLogger("thereafter").exception("a command broke")
+        return 70, f"this should not happen: {type(error).__name__}; the log in THEREAFTER_HOME has more"
 
 
 def show(model: BaseModel, as_json: bool, view: Any) -> None:
@@ -317,6 +324,61 @@ async def _played(play: Demo, box: Letterbox, where: list[str], as_json: bool) -
         finally:
             playing.cancel()
     return await play.report()
+
+
+@app.command()
+def preview(
+    order: Annotated[
+        Path | None, typer.Option(help="An order to write about; by default the examples.")
+    ] = None,
+    locale: Annotated[str | None, typer.Option(help="One language; by default all.")] = None,
+    out: Annotated[Path, typer.Option(help="The folder of the gallery.")] = Path("build/gallery"),
+    playbook: PlaybookFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write every letter of a playbook as a gallery: OUT/index.html, OUT/LOCALE/MESSAGE.html and .txt."""
+
+    async def command() -> int:
+        settings = read_settings()
+        from worker import build_letters
+
+        book = load_playbook(playbook or settings.playbook)
+        summary = write_preview(out, book, order, locale, build_letters(settings))
+        if as_json:
+            print(json.dumps(summary.as_dict()))  # noqa: T201
+        else:
+            screen_out.print(f"{len(summary.written)} letters: {summary.index.resolve().as_uri()}")
+        for each in summary.problems:
+            screen_err.print(f"{each.locale} {each.message}: {each.problem}", style="red", markup=False)
+        return 1 if summary.problems else 0
+
+    run(command())
+
+
+@app.command("test-send")
+def test_send(
+    message: str,
+    to: Annotated[str, typer.Option(help="The address that gets it.")],
+    locale: str = "en",
+    playbook: PlaybookFile = None,
+) -> None:
+    """Send one letter about an example order to ADDRESS, by the mailer of the settings."""
+
+    async def command() -> None:
+        settings = read_settings()
+        from worker import build_letters, build_mailer
+
+        book = load_playbook(playbook or settings.playbook)
+        trial = Trial(message=message, to=valid_address(to), locale=locale, sender=settings.mail_from)
+        ledger = await Ledger.open(settings.ledger())
+        try:
+            mailer = build_mailer(settings, ledger)
+            await try_letter(trial, book, build_letters(settings), mailer)
+        finally:
+            await ledger.close()
+        screen_out.print(f"{message}: taken by {mailer.name}")
+
+    run(command())
 
 
 def main() -> None:

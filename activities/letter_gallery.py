@@ -1,9 +1,10 @@
 """The gallery: every letter of a playbook, written for specimen orders, as files and a page of them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
@@ -58,6 +59,10 @@ class GallerySummary:
 
     index: Path
     written: tuple[Written, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For machines."""
+        return {"index": str(self.index), "letters": [asdict(each) for each in self.written]}
 
     @property
     def problems(self) -> tuple[Written, ...]:
