@@ -24,7 +24,7 @@ SURVEY = """() => {
   const ground = element => {
     for (let at = element; at; at = at.parentElement) {
       const colour = getComputedStyle(at).backgroundColor
-      if (!/, 0\\)$|transparent/.test(colour)) return hex(colour)
+      if (!/^rgba.*, 0\\)$|transparent/.test(colour)) return hex(colour)
     }
     return '#ffffff'
   }
