@@ -6,9 +6,12 @@ Temporal's own variables (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_AP
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from runtime.inputs import InputError
 
 
 class MailerName(StrEnum):
@@ -46,3 +49,16 @@ class Settings(BaseSettings):
     def ledger(self) -> str:
         """The ledger's URL."""
         return self.ledger_url or f"sqlite+aiosqlite:///{(self.home / 'ledger.db').resolve()}"
+
+
+def read_settings() -> Settings:
+    """Read the environment. Raises `InputError` that names each variable and what would be right."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise InputError("\n".join(_wrong(dict(item)) for item in error.errors())) from None
+
+
+def _wrong(item: dict[str, Any]) -> str:
+    said = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return f"THEREAFTER_{'_'.join(map(str, item['loc'])).upper()}: {said}" if item["loc"] else said
