@@ -89,19 +89,20 @@ async def test_a_broken_template_parks_its_letter_alone(server: Server, tmp_path
     broken = own / "order_confirmation.txt"
     broken.write_text("Hello {{ nobody.knows.this }}")
 
-    async with dev_world(server, tmp_path, own_templates=tmp_path / "own") as world:
-        order = await world.place_order("ann")
-        status = await world.until(order, lambda s: s.attention)
-        result, reason = outcome(status, "order_confirmation") or (None, "")
-        assert result is Result.PARKED
-        assert reason
-        await world.ship(order)
-        await world.deliver(order)
-        await world.until_sent(order, "survey")
+    async with dev_world(server, tmp_path, own_templates=tmp_path / "own", working=False) as world:
+        async with world.worker():
+            order = await world.place_order("ann")
+            status = await world.until(order, lambda s: s.attention)
+            reason = "letter order_confirmation: letters/order_confirmation.txt has no block subject"
+            assert outcome(status, "order_confirmation") == (Result.PARKED, reason)
+            await world.ship(order)
+            await world.deliver(order)
+            await world.until_sent(order, "survey")
 
         broken.unlink()
-        await update(world, order, "retry_step", StepRequest(key="order_confirmation"))
-        await world.until_sent(order, "order_confirmation")
+        async with world.worker():
+            await update(world, order, "retry_step", StepRequest(key="order_confirmation"))
+            await world.until_sent(order, "order_confirmation")
         assert await world.letters_to("ann") == ["survey", "order_confirmation"]
 
 

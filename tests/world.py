@@ -8,16 +8,17 @@ import asyncio
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowExecution, WorkflowHandle
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
 
 from activities.journeys import Journeys
 from activities.mailer import Accepted, Mail, Mailer, Refused
@@ -41,7 +42,7 @@ from workflows.order_journey import OrderJourney
 
 ROOT = Path(__file__).parent.parent
 DEFAULT = load_playbook(ROOT / "playbooks" / "default.yaml")
-PATIENCE = 15.0
+PATIENCE = 60.0
 """Seconds after which what a test waits for is taken not to come."""
 
 Activities = Callable[[Settings, Ledger], Sequence[Any]]
@@ -216,6 +217,18 @@ class World:
         history = await self.journey(order_id).fetch_history()
         return Counter(event.WhichOneof("attributes") or "" for event in history.events)
 
+    async def until_listed(self, query: str, at_least: int = 1) -> list[WorkflowExecution]:
+        """What the server lists for a query, once it lists so many; its lists lag behind."""
+        async with asyncio.timeout(PATIENCE):
+            while len(found := [run async for run in self.client.list_workflows(query)]) < at_least:
+                await asyncio.sleep(0.05)
+        return found
+
+    def worker(self, activities: Activities = build_activities, max_cached_workflows: int = 1_000) -> Worker:
+        """A worker as production builds it, to be entered and left."""
+        built = activities(self.settings, self.ledger)
+        return build_worker(self.client, built, max_cached_workflows=max_cached_workflows)
+
     async def clear(self) -> None:
         """End what still runs, so that it does not wake up in another test."""
         for order_id in self.orders:
@@ -277,11 +290,7 @@ async def dev_world(
         client = await connect_embedded(server)
         world = World(client, ledger, settings, playbook or short_playbook())
         try:
-            if working:
-                built = activities(settings, ledger)
-                async with build_worker(client, built, max_cached_workflows=max_cached_workflows):
-                    yield world
-            else:
+            async with world.worker(activities, max_cached_workflows) if working else nullcontext():
                 yield world
         finally:
             await world.clear()
