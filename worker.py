@@ -18,7 +18,6 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.journeys import Journeys
-from activities.letter_shop import Shop
 from activities.letters import Letters
 from activities.mailer import Mailer
 from activities.messages import Messages, Terms
@@ -78,7 +77,7 @@ def build_mailer(settings: Settings, ledger: Ledger) -> Mailer:
 
 def build_letters(settings: Settings) -> Letters:
     own = [settings.templates] if settings.templates else []
-    return Letters([*own, TEMPLATES], Shop(name=settings.shop_name, url=settings.shop_url))
+    return Letters([*own, TEMPLATES], settings.shop)
 
 
 async def serve(settings: Settings) -> None:
