@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from runtime.embedded import known_server, running_server
-from tests.test_cli import ORDERS, PATIENCE, CommandLine
+from tests.command_line import PATIENCE, CommandLine
+from tests.test_cli import ORDERS
 
 
 @pytest.fixture
@@ -46,10 +47,10 @@ def check(report: Any) -> None:
 
 
 def test_the_demo_plays_orders_to_their_end_and_says_the_same_when_asked_again(demo: CommandLine) -> None:
-    report = demo(*words(demo, 0.08)).json()
+    report = demo(*words(demo, 0.06)).json()
     check(report)
     assert (demo.home / "demo" / "letters" / "index.html").exists()
-    again = demo(*words(demo, 0.08)).json()
+    again = demo(*words(demo, 0.06)).json()
     check(again)
     assert again["letters"] == report["letters"]
     assert again["events"] == report["events"]
@@ -58,15 +59,15 @@ def test_the_demo_plays_orders_to_their_end_and_says_the_same_when_asked_again(d
 
 
 def test_a_demo_that_is_killed_half_way_goes_on_and_repeats_nothing(demo: CommandLine) -> None:
-    process = demo.start("starter.py", *words(demo, 0.15))
-    until_letters(demo.home / "demo" / "ledger.db", 5)
+    process = demo.start(*words(demo, 0.1))
+    until_letters(demo.home / "demo" / "ledger.db", 4)
     process.kill()
-    process.wait()
+    process.join()
     assert running_server(demo.home / "demo") is not None
-    report = demo(*words(demo, 0.15)).json()
+    report = demo(*words(demo, 0.1)).json()
     check(report)
     clock = json.loads((demo.home / "demo" / "demo.json").read_text())
-    assert clock["day_seconds"] == 0.15
+    assert clock["day_seconds"] == 0.1
 
 
 def until_letters(database: Path, number: int) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_cli import ORDERS, CommandLine
+from tests.command_line import CommandLine
+from tests.test_cli import ORDERS
 
 
 @pytest.fixture
