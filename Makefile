@@ -28,14 +28,14 @@ check: $(VENV)/.dev ## format, lint, strict types and tests: what a change has t
 	@echo "types" && $(BIN)/mypy $(CODE)
 	@echo "tests" && $(BIN)/python -m pytest $(ARGS)
 
-bench: $(VENV)/.dev ## what a journey costs, beside a bare workflow; writes build/bench_journey.json too
-	@$(BIN)/python -m benchmarks.bench_journey $(ARGS)
-
 gallery: $(VENV)/.dev ## every letter on one page and, with Chromium, in pictures: OUT=build/gallery
 	@$(BIN)/python -m tests.screenshots $(or $(OUT),build/gallery)
 
 catalogs: $(VENV)/.dev ## bring the translations in step with the templates; ARGS="fr" starts a new language
 	@$(BIN)/python -m activities.letter_upkeep $(ARGS)
+
+bench: $(VENV)/.dev ## what a journey costs, beside a bare workflow; writes build/bench_journey.json too
+	@$(BIN)/python -m benchmarks.bench_journey $(ARGS)
 
 lock: $(BIN)/uv ## write the lock files again after a change of pyproject.toml; UPGRADE=1 takes newer versions
 	@$(COMPILE) -o requirements.lock
