@@ -42,8 +42,9 @@ def check(report: Any) -> None:
     assert all(10 < events < 200 for events in report["events"].values())
     letters = report["letters"]
     assert letters["order_confirmation"] == 2
-    assert {"order_cancelled", "delivered", "survey", "next_purchase_offer"} <= set(letters)
-    assert all(letters[name] == 1 for name in ("order_cancelled", "delivered", "survey"))
+    # A demo that was away for days has missed some of them: what a later fact answers is not asked.
+    assert {"order_cancelled", "delivered", "next_purchase_offer"} <= set(letters)
+    assert {letters[name] for name in set(letters) - {"order_confirmation"}} == {1}
 
 
 def test_the_demo_plays_orders_to_their_end_and_says_the_same_when_asked_again(demo: CommandLine) -> None:

@@ -12,11 +12,12 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from activities.providers.outbox import OutboxMailer
-from journey.contract import StepRequest
+from journey.contract import JourneyStatus, StepRequest
 from ledger import Ledger
 from runtime.demo import Clock, Demo, read_examples
 from runtime.embedded import embedded_server
@@ -137,12 +138,16 @@ async def _outage(folder: Path) -> None:
             await _keep(world, order, folder, "outage")
 
 
+def _heard(facts: int, status: JourneyStatus) -> bool:
+    return len(status.happened) == 1 + facts
+
+
 async def _long(world: World, folder: Path) -> None:
     """So many facts that it goes on in new runs."""
     order = await world.place_order("ann")
     for number in range(30):
         await world.tell(order, "shop_noted", fact_id=f"note-{number}")
-        await world.until(order, lambda status, n=number: len(status.happened) == n + 2)
+        await world.until(order, partial(_heard, number + 1))
     await world.ship(order)
     await world.deliver(order)
     await world.until_over(order)
