@@ -74,8 +74,12 @@ def test_thousands_of_parcels_returns_and_skus_do_not_fill_the_state() -> None:
         bought = Reordered(fact_id=f"b{number}", at=SOON, skus=tuple(f"s{number}-{n}" for n in range(50)))
         state = told(moved, opened, bought, state=state)
     facts = state.facts
-    kept = {"parcels": facts.parcels, "returns": facts.returns, "reordered": facts.reordered}
-    assert {name: len(value) for name, value in kept.items()} == {name: MOST[name] for name in kept}
+    kept = {
+        "parcels": len(facts.parcels),
+        "returns": len(facts.returns),
+        "reordered": len(facts.reordered),
+    }
+    assert kept == {name: MOST[name] for name in kept}
     assert len(JourneyStart(playbook=DEFAULT, state=state).model_dump_json(exclude_unset=True)) < 200_000
 
 

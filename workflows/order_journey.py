@@ -69,7 +69,7 @@ class OrderJourney:
                 continue
             wake = self._next_wake(ahead)
             if wake is None and workflow.all_handlers_finished() and not self._news:
-                return self._show(ahead)
+                return self._show_the_end(ahead)
             if self._run_is_long():
                 await self._continue_in_a_new_run()
             self._show(ahead)
@@ -124,7 +124,7 @@ class OrderJourney:
         """Cancelled in Temporal: give up what is being tried, and keep how far the journey was."""
         self._recall(set())
         await workflow.wait_condition(lambda: not self._patient)
-        self._show(plan(self._state, self._playbook, workflow.now()))
+        self._show_the_end(plan(self._state, self._playbook, workflow.now()))
         await self._keep(Ending.STOPPED)
 
     async def _news_or(self, wake: datetime | None, ahead: list[PlannedStep]) -> None:
@@ -137,12 +137,25 @@ class OrderJourney:
 
     def _show(self, ahead: list[PlannedStep]) -> None:
         """Tell operators, at the price of one event when a search attribute changed."""
+        self._show_details(ahead)
+        if changes := self._unseen(ahead):
+            workflow.upsert_search_attributes(changes)
+
+    def _show_the_end(self, ahead: list[PlannedStep]) -> None:
+        """What would be next matters no more: an event only for another stage or a need of attention."""
+        self._show_details(ahead)
+        lasting = {key.name for key in visibility.LASTING}
+        if changes := [change for change in self._unseen(ahead) if change.key.name in lasting]:
+            workflow.upsert_search_attributes(changes)
+
+    def _show_details(self, ahead: list[PlannedStep]) -> None:
         done = list(self._state.outcomes.values())
         workflow.set_current_details(visibility.details(ahead, done))
+
+    def _unseen(self, ahead: list[PlannedStep]) -> list[visibility.Change]:
         known = workflow.info().typed_search_attributes
         wanted = visibility.attributes(self._state, self._playbook, ahead)
-        if changes := list(visibility.differences(known, wanted)):
-            workflow.upsert_search_attributes(changes)
+        return list(visibility.differences(known, wanted))
 
     def _run_is_long(self) -> bool:
         suggested = workflow.info().is_continue_as_new_suggested()
