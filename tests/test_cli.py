@@ -76,9 +76,9 @@ def test_an_order_is_placed_told_about_held_and_asked_about(shop: CommandLine, t
 
     assert shop("pause", "A1", "--json").json()["paused"] is True
     assert shop("resume", "A1", "--json").json()["paused"] is False
-    skipped = shop("skip", "A1", "survey", "--reason", "asked by phone", "--json").json()
+    skipped = shop("skip", "A1", "survey", "--reason", "asked_by_phone", "--json").json()
     [survey] = [done for done in skipped["done"] if done["key"] == "survey"]
-    assert (survey["result"], survey["reason"]) == ("skipped", "asked by phone")
+    assert (survey["result"], survey["reason"]) == ("skipped", "asked_by_phone")
 
     again = shop("skip", "A1", "survey").complaint(1)
     assert again.startswith("key: no step survey is ahead; these are: ")

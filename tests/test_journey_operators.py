@@ -47,7 +47,7 @@ async def test_a_paused_order_gets_no_letter_until_it_is_resumed(world: World) -
 
 async def test_a_skipped_step_is_recorded_with_its_reason_and_never_sent(world: World) -> None:
     order = await world.place_order("ann")
-    reason = "asked by phone"
+    reason = "asked_by_phone"
     status = await update(world, order, "skip_step", StepRequest(key="survey", reason=reason))
     assert outcome(status, "survey") == (Result.SKIPPED, reason)
     await world.ship(order)

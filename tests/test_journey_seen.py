@@ -120,7 +120,7 @@ async def test_no_name_and_no_address_reaches_temporal_or_a_log(
         assert (letter.recipient, letter.recipient_name) == (EMAIL, NAME)
         exported = [(await world.journey(each).fetch_history()).to_json() for each in (order, broken)]
     places = {f"history {number}": text.encode() for number, text in enumerate(exported)}
-    [home] = tmp_path_factory.getbasetemp().glob("server*")
+    [home] = tmp_path_factory.getbasetemp().glob("server0")
     places |= files_of(home) | {"log": caplog.text.encode()}
     assert {"temporal.db", "temporal.db-wal", "temporal.log"} <= set(places)
     assert order.encode() in places["temporal.db"] + places["temporal.db-wal"]
