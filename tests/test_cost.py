@@ -50,19 +50,19 @@ KINDS = {
 }
 
 
-async def test_the_standard_journey_with_its_dates_at_one_instant_costs_36_events(world: World) -> None:
+async def test_the_standard_journey_with_its_dates_at_one_instant_costs_37_events(world: World) -> None:
     cost = await played(world, standard.playbook(DAY, at_one_instant=True))
     tasks = {f"workflow_task_{part}": 5 for part in ("scheduled", "started", "completed")}
     timers = {"timer_started": 2, "timer_fired": 1}
-    assert cost.kinds == {**KINDS, **tasks, **timers, "upsert_workflow_search_attributes": 2}
-    assert (cost.events, cost.actions) == (36, 13)
+    assert cost.kinds == {**KINDS, **tasks, **timers, "upsert_workflow_search_attributes": 3}
+    assert (cost.events, cost.actions) == (37, 14)
     assert cost.bytes <= 16 * 1024
 
 
-async def test_the_standard_journey_with_its_dates_apart_costs_54_events(world: World) -> None:
+async def test_the_standard_journey_with_its_dates_apart_costs_55_events(world: World) -> None:
     cost = await played(world, standard.playbook(DAY))
     tasks = {f"workflow_task_{part}": 8 for part in ("scheduled", "started", "completed")}
     timers = {"timer_started": 5, "timer_fired": 4}
-    assert cost.kinds == {**KINDS, **tasks, **timers, "upsert_workflow_search_attributes": 5}
-    assert (cost.events, cost.actions) == (54, 22)
+    assert cost.kinds == {**KINDS, **tasks, **timers, "upsert_workflow_search_attributes": 6}
+    assert (cost.events, cost.actions) == (55, 23)
     assert cost.bytes <= 16 * 1024
