@@ -50,7 +50,7 @@ KINDS = {
 }
 
 
-def check(cost: Cost, tasks: int, timers: dict[str, int], upserts: int, events: int, actions: int) -> None:
+def check(cost: Cost, tasks: int, timers: dict[str, int], upserts: int, *, events: int, actions: int) -> None:
     """Exactly so, but for one workflow task more that a busy machine sometimes makes of a wake-up."""
     more = cost.kinds["workflow_task_completed"] - tasks
     assert more in (0, 1)
