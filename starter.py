@@ -122,7 +122,8 @@ def place(order: Path, playbook: PlaybookFile = None, as_json: AsJson = False) -
         settings = Settings()
         file, book = read_order(order), load_playbook(playbook or settings.playbook)
         async with door(settings) as (client, ledger):
-            new = await place_order(client, ledger, file.placed(), file.customer_profile(), book)
+            who = file.customer_profile()
+            new = await place_order(client, ledger, file.placed(), who, book, file.consents())
             status = await order_status(client, ledger, file.order.order_id)
         show(status, as_json, screen.status_view(status))
         if not new:

@@ -1,11 +1,10 @@
 """Placing orders, reporting facts and asking about them, by whoever stands at a door."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from ledger.journeys import LateFact
-from ledger.orders import OrderPointer
 from pydantic import ValidationError
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
@@ -20,6 +19,9 @@ from journey.playbook import Playbook
 from journey.record import begun
 from ledger import Ledger
 from ledger.customers import Profile
+from ledger.journeys import LateFact
+from ledger.orders import OrderPointer
+from ledger.permissions import Consent
 from workflows import visibility
 from workflows.order_journey import OrderJourney
 
@@ -40,16 +42,24 @@ def handle(client: Client, order_id: str) -> WorkflowHandle[OrderJourney, Journe
     return client.get_workflow_handle_for(OrderJourney.run, order_workflow_id(order_id))
 
 
-async def place_order(
-    client: Client, ledger: Ledger, placed: OrderPlaced, profile: Profile, playbook: Playbook
+async def place_order(  # noqa: PLR0913, PLR0917
+    client: Client,
+    ledger: Ledger,
+    placed: OrderPlaced,
+    profile: Profile,
+    playbook: Playbook,
+    consents: Iterable[Consent] = (),
 ) -> bool:
-    """Keep the customer and start the journey; False if the order had been placed before."""
+    """Keep the customer, and what they said yes to with this order, and start the journey; False if the
+    order had been placed before."""
     order = placed.order
     if await ledger.journey(order.order_id) is not None:
         return False
     await ledger.keep_customer(profile)
     pointer = OrderPointer(order_id=order.order_id, customer_id=order.customer_id, placed_at=placed.at)
     await ledger.keep_order(pointer)
+    for consent in consents:
+        await ledger.keep_consent(consent)
     state = begun(placed)
     ahead = plan(state, playbook, placed.at)
     try:

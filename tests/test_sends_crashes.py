@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from activities.mailer import Accepted, Mailer
+from activities.messages import NotWritten
 from activities.providers.outbox import OutboxMailer
 from activities.providers.sendgrid import SendGridMailer
 from journey.messages import SendReceipt, SendRequest, SendResult
@@ -15,7 +16,7 @@ from ledger import Ledger
 from ledger.sends import SendState
 from tests.crashes import Attempt, Point, crash
 from tests.fakes.sendgrid import FakeSendGrid
-from tests.sending import ANN, NOON, TERMS, Clock, Messages, PlainLetters, request_for
+from tests.sending import NOON, TERMS, Clock, Messages, PlainLetters, introduce_ann, request_for
 
 HOUR = timedelta(hours=1)
 CLASSES = list(MessageClass)
@@ -23,7 +24,7 @@ CLASSES = list(MessageClass)
 
 @pytest_asyncio.fixture
 async def ann(ledger: Ledger) -> AsyncIterator[Ledger]:
-    await ledger.keep_customer(ANN)
+    await introduce_ann(ledger)
     yield ledger
 
 
@@ -128,9 +129,9 @@ class UnclaimedMessages(Messages):
     """The control: sends without a claim, as if nothing had been sent before."""
 
     async def _send(self, request: SendRequest) -> SendReceipt:
-        mail = await self._compose(request)
-        assert not isinstance(mail, SendReceipt)
-        await self._mailer.send(mail, "unclaimed")
+        envelope = await self._compose(request)
+        assert not isinstance(envelope, NotWritten)
+        await self._mailer.send(envelope.mail, "unclaimed")
         return SendReceipt(result=SendResult.SENT)
 
 

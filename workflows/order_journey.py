@@ -12,7 +12,6 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 with workflow.unsafe.imports_passed_through():
     from activities.journeys import Journeys
     from activities.messages import Messages
-
     from journey.contract import JourneyEnd, JourneyStart, JourneyStatus, StepRequest, counts, describe
     from journey.endings import Ending, JourneyEnding
     from journey.facts import understand
@@ -83,7 +82,7 @@ class OrderJourney:
         return bool(over or due)
 
     async def _send(self, step: PlannedStep) -> None:
-        request = send_request(self._state, self._playbook, step)
+        request = send_request(self._state, self._playbook, step, workflow.now())
         receipt = await self._receipt(request)
         self._state = with_receipt(self._state, step, receipt, workflow.now())
 
