@@ -61,13 +61,16 @@ class Tones:
 
 
 def _tones(accent: str, share: float, **base: str) -> Tones:
-    surface, soft = base["surface"], base["soft"]
+    surface = base["surface"]
     fill = readable(accent, surface, at_least=3.0)
     on_fill = max("#fdfdfd", "#16181d", key=lambda text: contrast(text, fill))
     if contrast(on_fill, fill) < READABLE:
         fill = readable(fill, on_fill)
-    tint = mix(surface, fill, share)
-    link = readable(readable(readable(accent, tint), soft), surface)
+    grounds = [mix(surface, fill, share * part / 10) for part in range(10, -1, -1)]
+    tint = next(each for each in grounds if contrast(base["muted"], each) >= READABLE)
+    link = accent
+    for ground in (surface, base["soft"], tint, base["page"]):
+        link = readable(link, ground)
     return Tones(**base, tint=tint, accent=fill, on_accent=on_fill, link=link)
 
 
