@@ -308,6 +308,7 @@ async def test_sendgrid_gets_both_parts_and_nothing_personal_in_its_metadata(sen
             {"type": "text/html", "value": "<p>Hello</p>"},
         ],
         "headers": {"List-Unsubscribe": "<https://shop.example/u/1>"},
+        "categories": ["care"],
     }
 
 
