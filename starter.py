@@ -38,6 +38,7 @@ from runtime.orderfiles import read_fact_file, read_facts, read_order
 from runtime.orders import UnknownOrder, handle, order_status, place_order, report_fact
 from runtime.playbooks import load_playbook
 from runtime.rehearsal import rehearse as rehearse_order
+from runtime.send_commands import add_send_commands
 from runtime.settings import MailerName, Settings, read_settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -380,6 +381,9 @@ def test_send(
         screen_out.print(f"{message}: taken by {mailer.name}")
 
     run(command())
+
+
+add_send_commands(app, run)
 
 
 def main() -> None:

@@ -122,6 +122,11 @@ class Sends(Database):
         """All sends in a state, the oldest first."""
         return await self.sends(sends.c.state == state)
 
+    async def sends_in_doubt(self, now: datetime) -> list[Send]:
+        """Those whose attempt is over, or has lost its lease, and of which nobody can tell."""
+        lost = (sends.c.state == SendState.CLAIMED) & (sends.c.leased_until <= now)
+        return await self.sends((sends.c.state == SendState.UNKNOWN) | lost)
+
     async def list_sends(
         self,
         *,
