@@ -269,7 +269,7 @@ def test_an_operator_reads_what_became_of_each_letter(tmp_path: Path) -> None:
     asyncio.run(send_two())
     code, text = starter(tmp_path, "sends")
     assert code == 0
-    assert "unknown" in text and "quiet hours, until 2026-03-02 07:00" in text
+    assert "unknown" in text and "at most 1 care or marketing in 1 day, until 2026-03-02 12:00" in text
     code, text = starter(tmp_path, "sends", "--state", "planned", "--customer", "c_ann", "--json")
     assert [send["key"] for send in json.loads(text)["sends"]] == ["offer"]
     code, text = starter(tmp_path, "sends", "--order", "1001", "--json")
