@@ -56,8 +56,8 @@ class Tones:
     """Fills: buttons, badges, the progress bar."""
     on_accent: str
     link: str
-    good: str
     warn: str
+    """A fill, for what is not as it was promised; the surface can be read on it."""
 
 
 def _tones(accent: str, share: float, **base: str) -> Tones:
@@ -85,7 +85,6 @@ def light(accent: str) -> Tones:
         line="#e1e4e9",
         text="#1d2129",
         muted="#59616e",
-        good="#146c43",
         warn="#8f4f00",
     )
 
@@ -101,6 +100,5 @@ def dark(accent: str) -> Tones:
         line="#363c47",
         text="#f0f2f5",
         muted="#aab2bf",
-        good="#5fd39a",
         warn="#f3b562",
     )

@@ -47,6 +47,8 @@ def money(amount: int, currency: str, locale: Locale) -> str:
     value = decimal_amount(amount, currency)
     written = str(pattern.apply(value, locale, currency=currency, currency_digits=False))
     symbol = get_currency_symbol(currency, locale)
+    if symbol[-1].isalpha():  # CLDR's spacing, which Babel leaves out: KWD 1.500, but $1.50
+        written = re.sub(f"{re.escape(symbol)}(?=\\d)", f"{symbol}\u00a0", written)
     if locale.text_direction == "rtl" and symbol[0].isascii():
         written = written.replace(symbol, f"{_LEFT_TO_RIGHT}{symbol}{_LEFT_TO_RIGHT}")
     return written

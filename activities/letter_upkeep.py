@@ -1,7 +1,8 @@
 """Bring catalogs up to date with the templates: `python -m activities.letter_upkeep [LANGUAGE ...]`.
 
 A new sentence gets an empty entry, one that is gone is kept as obsolete. `--folder` names a shop's own
-templates, whose catalogs hold their sentences and those of ours that it words in its own way.
+templates, whose catalogs hold their sentences and those of ours that it words in its own way. `--check`
+lists what is not translated, and so is shown in English.
 """
 
 from argparse import ArgumentParser
@@ -49,11 +50,24 @@ def update_catalog(folder: Path, language: str, source: Catalog) -> Path:
     return file
 
 
+def _check(folder: Path) -> int:
+    """List what would be shown in English."""
+    folders = list(dict.fromkeys((folder.resolve(), OURS)))
+    missing = Letters(folders, Shop(name="any", url="https://shop.example")).missing_translations()
+    for language, sentences in missing.items():
+        for sentence in sentences:
+            print(f"{language}: {sentence}")  # noqa: T201
+    return 1 if missing else 0
+
+
 def main() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("languages", nargs="*", metavar="LANGUAGE", help="By default those that there are.")
     parser.add_argument("--folder", type=Path, default=OURS, help="A shop's own templates.")
+    parser.add_argument("--check", action="store_true", help="Only list what is not translated; 1 if any.")
     asked = parser.parse_args()
+    if asked.check:
+        raise SystemExit(_check(asked.folder))
     source = source_catalog(dict.fromkeys((asked.folder.resolve(), OURS)))
     known = {file.stem for file in (asked.folder / "locale").glob("*.po")} - {SOURCE_LANGUAGE}
     for language in asked.languages or sorted(known):

@@ -12,7 +12,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +32,8 @@ RETENTION_DAYS = 400
 
 USUAL_PORT = 7233
 """Temporal's usual port; the UI's is a thousand above."""
+
+EXACT_TIMERS = 'history.timerProcessorMaxTimeShift="1ms"'
 
 READY_WITHIN = 30.0
 """Seconds."""
@@ -70,16 +72,17 @@ def binary(name: str) -> str:
 
 
 @asynccontextmanager
-async def embedded_server(home: Path) -> AsyncIterator[Server]:
+async def embedded_server(home: Path, settings: Sequence[str] = ()) -> AsyncIterator[Server]:
     """Join the server of the folder `home`, or start one and stop it at the end.
 
+    `settings` are more of Temporal's dynamic settings for a server that is started, as `name=JSON`.
     Raises `ConnectionError` when it does not get ready, with the place of its log.
     """
     with _lock(home / "server.lock") as mine:
         if not mine:
             yield await _joined(home)
             return
-        server = running_server(home) or await _started(home, known_server(home))
+        server = running_server(home) or await _started(home, known_server(home), settings)
         try:
             yield server
         finally:
@@ -115,9 +118,10 @@ async def _joined(home: Path) -> Server:
     raise ConnectionError(f"another process holds {home} and its server is not ready")
 
 
-async def _started(home: Path, before: Server | None) -> Server:
+async def _started(home: Path, before: Server | None, settings: Sequence[str]) -> Server:
     port = _free_port(before.port if before else USUAL_PORT)
-    server = Server(_spawn([binary("temporal"), "server", "start-dev", *_arguments(home, port)], home), port)
+    command = [binary("temporal"), "server", "start-dev", *_arguments(home, port, settings)]
+    server = Server(_spawn(command, home), port)
     (home / "server.json").write_text(json.dumps({"pid": server.pid, "port": server.port}))
     try:
         await _prepare(server)
@@ -139,7 +143,7 @@ def _spawn(command: list[str], home: Path) -> int:
         return os.posix_spawn(command[0], command, os.environ, file_actions=files, setpgroup=0)
 
 
-def _arguments(home: Path, port: int) -> list[str]:
+def _arguments(home: Path, port: int, settings: Sequence[str]) -> list[str]:
     """WAL with synchronous=NORMAL survives a killed process, and is two to three times as fast as the
     default; the shift makes timers exact to a tenth of a second instead of one."""
     kinds = [f"{key.name}={_kind(key.indexed_value_type.name)}" for key in ALL_KEYS]
@@ -147,7 +151,7 @@ def _arguments(home: Path, port: int) -> list[str]:
         *("--ip", "127.0.0.1", "--port", str(port), "--ui-port", str(port + 1000)),
         *("--db-filename", str(home / "temporal.db"), "--log-level", "warn"),
         *("--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL"),
-        *("--dynamic-config-value", 'history.timerProcessorMaxTimeShift="1ms"'),
+        *(word for setting in (EXACT_TIMERS, *settings) for word in ("--dynamic-config-value", setting)),
         *(word for kind in kinds for word in ("--search-attribute", kind)),
     ]
 

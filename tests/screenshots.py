@@ -1,6 +1,7 @@
 """`make gallery`: the gallery, and a picture of every letter at 375 and 640 px, light and dark, in a language
 of each direction. `python -m tests.screenshots OUT`."""
 
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from activities.letter_gallery import Specimen, write_gallery
 from runtime.orderfiles import read_order
 from tests.letter_samples import PLAYBOOK, ROOT, letters
 
-CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -73,10 +74,14 @@ def shoot(browser: Browser, out: Path, locales: list[str]) -> int:
 def main(out: Path) -> None:
     written = letters()
     summary = write_gallery(out, PLAYBOOK, specimens(), written.languages, written)
-    with chromium() as browser:
-        shots = shoot(browser, out, written.languages)
-    counts = f"{len(summary.written)} letters, {len(summary.problems)} with a problem, {shots} pictures"
-    sys.stdout.write(f"{counts}\n{summary.index}\n")
+    pictures = "no pictures, since there is no Chromium"
+    if CHROMIUM:
+        with chromium() as browser:
+            pictures = f"{shoot(browser, out, written.languages)} pictures"
+    problems = len(summary.problems)
+    sys.stdout.write(
+        f"{len(summary.written)} letters, {problems} with a problem, {pictures}\n{summary.index}\n"
+    )
 
 
 if __name__ == "__main__":

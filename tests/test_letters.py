@@ -82,6 +82,7 @@ def checked(letter: Letter) -> Page:
         assert not re.search(r"\{\{|\{%|%\(|\bNone\b|Undefined|&amp;|&#|\[\]", part)
     assert len(letter.text.split()) > 20
     assert re.search(r"https://\S+", letter.text)
+    assert all(len(line) <= 72 for line in letter.text.splitlines() if " " in line.strip())
     assert "color-scheme" in letter.html and "prefers-color-scheme: dark" in letter.html
     return page
 
@@ -125,7 +126,10 @@ def test_the_confirmation_shows_what_was_bought_and_what_it_cost() -> None:
         assert "Tuesday, March 3" in part
 
 
-@pytest.mark.parametrize(("currency", "shown"), [("JPY", "¥1,890"), ("KWD", "1.890"), ("RSD", "18.90")])
+@pytest.mark.parametrize(
+    ("currency", "shown"),
+    [("JPY", "¥1,890"), ("KWD", "KWD\u00a01.890"), ("RSD", "RSD\u00a018.90"), ("USD", "$18.90")],
+)
 def test_money_has_the_digits_of_its_currency(currency: str, shown: str) -> None:
     order = ORDER.model_copy(
         update={"currency": currency, "lines": (BEANS.model_copy(update={"quantity": 1}),)}

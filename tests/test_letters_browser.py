@@ -16,7 +16,7 @@ from playwright.sync_api import Browser
 
 from tests.screenshots import CHROMIUM, MODES, chromium, picture, specimens
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 SURVEY = """() => {
   const byte = n => (+n).toString(16).padStart(2, '0')
@@ -24,7 +24,7 @@ SURVEY = """() => {
   const ground = element => {
     for (let at = element; at; at = at.parentElement) {
       const colour = getComputedStyle(at).backgroundColor
-      if (!/, 0\\)$|transparent/.test(colour)) return hex(colour)
+      if (!/^rgba.*, 0\\)$|transparent/.test(colour)) return hex(colour)
     }
     return '#ffffff'
   }

@@ -121,6 +121,12 @@ def test_catalogs_are_in_step_with_the_templates(tmp_path: Path) -> None:
     subprocess.run(command, check=True, cwd=ROOT, capture_output=True, timeout=60)
     ids = {message.id for message in read_catalog(tmp_path / "locale" / "nl.po")}
     assert {"A sentence of our own", "Your parcel has arrived"} <= ids
+    command[-1] = "--check"
+    told = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert told.returncode == 1
+    assert "nl: A sentence of our own" in told.stdout.splitlines()
+    ours = subprocess.run([*command[:3], "--check"], check=True, cwd=ROOT, capture_output=True, timeout=60)
+    assert ours.stdout == b""
 
 
 @pytest.mark.parametrize(
@@ -136,6 +142,7 @@ def test_any_colour_of_a_shop_gives_letters_that_can_be_read(
             assert contrast(mode[words], mode[ground]) >= READABLE, (words, ground)
     assert contrast(mode["on_accent"], mode["accent"]) >= READABLE
     assert contrast(mode["accent"], mode["surface"]) >= 3.0
+    assert contrast(mode["warn"], mode["surface"]) >= READABLE
 
 
 def test_contrast_is_reckoned_as_wcag_does() -> None:
