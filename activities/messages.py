@@ -117,7 +117,8 @@ class Messages:
         if claim.granted:
             return await self._hand_over(request, envelope.mail, claim.send)
         if claim.verdict is not None and claim.verdict.result is SendResult.HELD:
-            return _held(claim.verdict.until, claim.verdict.reason)
+            why = claim.verdict.reason
+            return _held(claim.verdict.until, why).model_copy(update={"in_hours": True})
         return self._told(claim.send, request) or await self._clear_up(request, claim.send)
 
     def _told(self, send: Send, request: SendRequest) -> SendReceipt | None:

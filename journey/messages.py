@@ -67,3 +67,4 @@ class SendReceipt(Model):
     result: SendResult
     reason: str = ""
     until: Instant | None = None
+    in_hours: bool = Field(default=False, description="`until` is within the hours of the customer's zone.")

@@ -183,7 +183,7 @@ def _in_hours(view: View, step: Step, subject: str | None, due: datetime, now: d
     customer's own zone, and asks again."""
     key = step_key(step.name, subject)
     deferral = view.state.deferred.get(key)
-    if view.paced or step.window is None or (deferral and deferral.until == due):
+    if view.paced or step.window is None or (deferral and deferral.in_hours and deferral.until == due):
         return max(due, now)
     zone = view.order.zone
     opening = fit(due, step.window, zone)

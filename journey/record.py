@@ -47,7 +47,7 @@ def with_outcome(state: JourneyState, outcome: Outcome) -> JourneyState:
 def with_receipt(state: JourneyState, step: PlannedStep, receipt: SendReceipt, now: datetime) -> JourneyState:
     """The state after `send_message` answered."""
     if receipt.result is SendResult.HELD and receipt.until is not None:
-        deferral = Deferral(until=receipt.until, reason=receipt.reason)
+        deferral = Deferral(until=receipt.until, reason=receipt.reason, in_hours=receipt.in_hours)
         return state.model_copy(update={"deferred": {**state.deferred, step.key: deferral}})
     result = Result(receipt.result.value)
     return with_outcome(state, step.outcome(result, now, receipt.reason or step.why))

@@ -128,14 +128,14 @@ QUICK_PAIRS = [
     for number, first in enumerate(Point)
     for second in [list(Point)[(number + shift) % len(Point)] for shift in (1, 3, 5)]
 ]
-"""Each point is three times the first and three times the second. `die_twice` has the pairs of the same point."""
+"""Each point is three times the first and three times the second; `die_twice` has it with itself."""
 
 
 @pytest.mark.parametrize("message_class", CLASSES)
 async def test_whatever_pair_of_points_kills_two_attempts_the_letter_comes_once_or_is_accounted_for(
     ann: Ledger, ledger_url: str, sendgrid: FakeSendGrid, message_class: MessageClass
 ) -> None:
-    """Twenty-one orders, each struck twice at another pair of points; the run counts only if enough landed."""
+    """Twenty-one orders, each struck twice, at another pair of points; enough of it has to land."""
     landed = 0
     for number, (first, second) in enumerate(QUICK_PAIRS):
         request = request_for(message_class, order_id=f"40{number:02}", limits=Limits(caps=()))
