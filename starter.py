@@ -40,6 +40,7 @@ from runtime.orderfiles import read_fact_file, read_facts, read_order
 from runtime.orders import UnknownOrder, order_status, place_order, report_fact, request_update
 from runtime.playbooks import load_playbook
 from runtime.rehearsal import rehearse as rehearse_order
+from runtime.send_commands import add_send_commands
 from runtime.settings import MailerName, Settings, read_settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -136,8 +137,8 @@ def place(order: Path, playbook: PlaybookFile = None, as_json: AsJson = False) -
         settings = read_settings()
         file, book = read_order(order), load_playbook(playbook or settings.playbook)
         async with door(settings) as (client, ledger):
-            placed = file.placed()
-            new = await place_order(client, ledger, placed, file.customer_profile(), book)
+            placed, who = file.placed(), file.customer_profile()
+            new = await place_order(client, ledger, placed, who, book, file.consents())
             try:
                 status = await order_status(client, ledger, file.order.order_id)
             except ConnectionError as error:
@@ -415,6 +416,9 @@ def test_send(
         screen_out.print(f"{message}: taken by {mailer.name}")
 
     run(command())
+
+
+add_send_commands(app, run)
 
 
 def main() -> None:

@@ -4,8 +4,8 @@ from ledger.customers import Customers
 from ledger.journeys import JourneyArchive
 from ledger.letters import Outbox
 from ledger.orders import Orders
-from ledger.sends import Sends
+from ledger.send_events import SendEvents
 
 
-class Ledger(Customers, Orders, Sends, Outbox, JourneyArchive):
+class Ledger(Customers, Orders, SendEvents, Outbox, JourneyArchive):
     """The whole ledger; each family of tables has its own module. `await Ledger.open(url)` opens it."""

@@ -117,7 +117,8 @@ class Demo:
         placed, cues = self._moved(number, example)
         await _until(placed.at)
         profile = example.order.customer_profile()
-        await place_order(self._client, self._ledger, placed, profile, self._playbook)
+        consents = [each.model_copy(update={"at": placed.at}) for each in example.order.consents()]
+        await place_order(self._client, self._ledger, placed, profile, self._playbook, consents)
         for cue in sorted(cues, key=lambda cue: cue.moment):
             await _until(cue.moment)
             await report_fact(self._client, self._ledger, placed.order.order_id, cue.fact.kind, cue.body)
