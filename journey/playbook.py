@@ -7,7 +7,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from journey.facts import Model
 from journey.names import Code
-from journey.times import DAY, Duration, Window, reverse, windows_meet
+from journey.times import DAY, Duration, Length, Window, reverse, span, windows_meet
 
 
 class MessageClass(StrEnum):
@@ -45,6 +45,7 @@ class Anchor(StrEnum):
     DELIVERED = "delivered"
     RUNS_OUT = "runs_out"
     FEEDBACK = "feedback"
+    DELIVERED_AND_FEEDBACK = "delivered_and_feedback"
     RETURN_OPENED = "return_opened"
     RETURN_CLOSED = "return_closed"
     COMPLAINT_CLOSED = "complaint_closed"
@@ -64,7 +65,12 @@ _PARCEL_ANCHORS = {
     Anchor.DELIVERED,
 }
 _LINE_ANCHORS = {Anchor.DELIVERED, Anchor.RUNS_OUT}
-_ONLY_PER_PARCEL = _PARCEL_ANCHORS - {Anchor.SHIPPED, Anchor.DELIVERY_REPORTED, Anchor.DELIVERED}
+_ONLY_PER_PARCEL = _PARCEL_ANCHORS - {
+    Anchor.SHIPPED,
+    Anchor.EXPECTED_MOVED,
+    Anchor.DELIVERY_REPORTED,
+    Anchor.DELIVERED,
+}
 
 
 class Condition(StrEnum):
@@ -137,8 +143,8 @@ class Step(Model):
         if odd:
             can = ", ".join(sorted(_HOLDS))
             raise ValueError(f"hold_while: {odd[0]} cannot end by itself; it should be one of: {can}")
-        if self.expires is not None and self.expires.startswith("-"):
-            raise ValueError("expires: should not be negative")
+        if self.expires is not None and span(self.expires) <= (0, 0):
+            raise ValueError("expires: should be longer than nothing")
         return self
 
     def _check_anchor(self, anchor: Anchor) -> None:
@@ -157,7 +163,7 @@ class Cap(Model):
 
     classes: tuple[MessageClass, ...] = Field(min_length=1)
     most: int = Field(ge=1, le=1_000)
-    within: Duration
+    within: Length
 
 
 NOT_TRANSACTIONAL = (MessageClass.CARE, MessageClass.MARKETING)
@@ -190,7 +196,7 @@ class Limits(Model):
     holidays_for: tuple[MessageClass, ...] = Field(
         default=(), description="Classes that are not sent on public holidays of the customer's country."
     )
-    spread: Duration = Field(
+    spread: Length = Field(
         default="0 minutes",
         description="Letters that a window would let out at its opening are spread over this time after it.",
     )
@@ -199,9 +205,6 @@ class Limits(Model):
     def _makes_sense(self) -> Self:
         if MessageClass.TRANSACTIONAL in self.need_consent:
             raise ValueError("need_consent: transactional letters are part of the order and need none")
-        for field, duration in (("spread", self.spread), *(("caps", cap.within) for cap in self.caps)):
-            if duration.startswith("-"):
-                raise ValueError(f"{field}: should not be negative")
         return self
 
     def hours(self, message_class: MessageClass) -> Window | None:
@@ -216,19 +219,19 @@ class Playbook(Model):
 
     name: Code
     steps: tuple[Step, ...] = Field(min_length=1, max_length=200)
-    usual_delivery: Duration = Field(
+    usual_delivery: Length = Field(
         default="10 days", description="Expected that long after shipping when nobody names a date."
     )
-    assume_delivered: Duration = Field(
+    assume_delivered: Length = Field(
         default="7 days",
         description="A silent parcel counts as delivered that long after its expected date or last movement.",
     )
     low_rating: int = Field(default=3, ge=1, le=5, description="Stars, up to which a rating is low.")
-    close_after: Duration = Field(
+    close_after: Length = Field(
         default="30 days",
         description="With nothing ahead that has a date, the journey listens that long and ends.",
     )
-    give_up_after: Duration = Field(
+    give_up_after: Length = Field(
         default="180 days",
         description="The same for an order that is neither delivered nor cancelled: it may still be shipped.",
     )
@@ -236,6 +239,11 @@ class Playbook(Model):
         # A journey that began before there were limits lives under these from now on.
         default_factory=Limits,
         description="Consent, frequency caps, quiet hours and holidays.",
+    )
+    horizon: Length = Field(
+        default="1095 days",
+        description="Nothing is planned further ahead than that after the order: goods that last for ten "
+        "years do not keep a journey open so long.",
     )
     day_seconds: float = Field(
         default=DAY, gt=0, le=DAY, description="How long a day lasts: less than 86,400 paces a demo."
