@@ -235,26 +235,15 @@ class Playbook(Model):
         default="180 days",
         description="The same for an order that is neither delivered nor cancelled: it may still be shipped.",
     )
-<<<<<<< HEAD
-=======
-    limits: Limits = Field(
-        # A journey that began before there were limits lives under these from now on.
-        default_factory=Limits,
-        description="Consent, frequency caps, quiet hours and holidays.",
-    )
->>>>>>> afc6d347ab9ca19933008dc5f2e4c926d8d94c51
     horizon: Length = Field(
         default="1095 days",
         description="Nothing is planned further ahead than that after the order: goods that last for ten "
         "years do not keep a journey open so long.",
-<<<<<<< HEAD
     )
     limits: Limits = Field(
         # A journey that began before there were limits lives under these from now on.
         default_factory=Limits,
         description="Consent, frequency caps, quiet hours and holidays.",
-=======
->>>>>>> afc6d347ab9ca19933008dc5f2e4c926d8d94c51
     )
     day_seconds: float = Field(
         default=DAY, gt=0, le=DAY, description="How long a day lasts: less than 86,400 paces a demo."

@@ -23,10 +23,6 @@ def send_request(
     parcel = state.facts.parcels[step.subject] if step.per is Per.PARCEL and step.subject else None
     told = playbook.step(step.step)
     line = view.line(step.subject) if step.per is Per.LINE and step.subject else None
-<<<<<<< HEAD
-    told = playbook.step(step.step)
-=======
->>>>>>> afc6d347ab9ca19933008dc5f2e4c926d8d94c51
     return SendRequest(
         order_id=order.order_id,
         key=step.key,

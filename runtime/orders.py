@@ -35,8 +35,8 @@ RPC_TIMEOUT = timedelta(seconds=10)
 """How long one call to Temporal may take."""
 
 ANSWER_WITHIN = timedelta(seconds=25)
-"""How long a journey may take to answer: after a worker was killed, the server waits ten seconds for it before
-it asks another one."""
+"""How long a journey may take to answer: after a worker was killed, the server waits ten seconds for it
+before it asks another one."""
 
 NO_WORKER = "no worker answers; `python worker.py` starts one"
 
