@@ -3,10 +3,9 @@
 from html import escape
 from pathlib import Path
 
+from ledger import Ledger
 from ledger.letters import OutboxLetter
 from ledger.sends import Send
-
-from ledger import Ledger
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">

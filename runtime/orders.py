@@ -4,8 +4,6 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from ledger.journeys import LateFact
-from ledger.orders import OrderPointer
 from pydantic import ValidationError
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
@@ -20,6 +18,8 @@ from journey.playbook import Playbook
 from journey.record import begun
 from ledger import Ledger
 from ledger.customers import Profile
+from ledger.journeys import LateFact
+from ledger.orders import OrderPointer
 from workflows import visibility
 from workflows.order_journey import OrderJourney
 

@@ -12,7 +12,6 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 with workflow.unsafe.imports_passed_through():
     from activities.journeys import Journeys
     from activities.messages import Messages
-
     from journey.contract import JourneyEnd, JourneyStart, JourneyStatus, StepRequest, counts, describe
     from journey.endings import Ending, JourneyEnding
     from journey.facts import understand
