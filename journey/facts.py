@@ -53,6 +53,8 @@ class Line(Model):
     title: Text
     quantity: int = Field(ge=1, le=100_000)
     unit_price: int = Field(ge=0, description="In minor units of the order's currency (ISO 4217).")
+    discount: int = Field(default=0, ge=0, description="Off the whole line, in minor units.")
+    tax: int = Field(default=0, ge=0, description="On top of the whole line; 0 where prices include it.")
     category: Label | None = None
     lifespan_days: int | None = Field(
         default=None, ge=1, le=3650, description="Days that one unit lasts, for what is used up."
@@ -71,6 +73,8 @@ class Order(Model):
     zone: Zone = Field(description="The customer's IANA time zone.")
     lines: tuple[Line, ...] = Field(min_length=1, max_length=500)
     first_order: bool = False
+    shipping: int = Field(default=0, ge=0, description="Paid for shipping, tax included, in minor units.")
+    discount: int = Field(default=0, ge=0, description="Off the whole order, in minor units.")
     ship_by: When | None = Field(default=None, description="The promised ship date.")
     deliver_by: When | None = Field(default=None, description="The promised delivery date.")
 
@@ -79,6 +83,14 @@ class Order(Model):
         ids = [line.line_id for line in self.lines]
         if len(ids) != len(set(ids)):
             raise ValueError("lines: each line_id should appear once")
+        goods = 0
+        for number, line in enumerate(self.lines):
+            paid = line.quantity * line.unit_price + line.tax - line.discount
+            if paid < 0:
+                raise ValueError(f"lines.{number}.discount: should be at most what the line costs")
+            goods += paid
+        if self.discount > goods:
+            raise ValueError("discount: should be at most what the goods cost")
         return self
 
 

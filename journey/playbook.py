@@ -7,6 +7,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from journey.facts import Model
 from journey.names import Code
+from journey.return_policy import ReturnPolicy
 from journey.times import DAY, Duration, Window
 
 
@@ -172,6 +173,9 @@ class Playbook(Model):
     give_up_after: Duration = Field(
         default="180 days",
         description="The same for an order that is neither delivered nor cancelled: it may still be shipped.",
+    )
+    returns: ReturnPolicy = Field(
+        default=ReturnPolicy(), description="What may come back, how, and for what money."
     )
     day_seconds: float = Field(
         default=DAY, gt=0, le=DAY, description="How long a day lasts: less than 86,400 paces a demo."
