@@ -122,6 +122,8 @@ def place(order: Path, playbook: PlaybookFile = None, as_json: AsJson = False) -
         settings = Settings()
         file, book = read_order(order), load_playbook(playbook or settings.playbook)
         async with door(settings) as (client, ledger):
+            if payment := file.captured():
+                await ledger.keep_payment(payment)
             new = await place_order(client, ledger, file.placed(), file.customer_profile(), book)
             status = await order_status(client, ledger, file.order.order_id)
         show(status, as_json, screen.status_view(status))

@@ -6,7 +6,7 @@ from journey.endings import Ending, JourneyEnding
 from journey.facts import Model, OrderPlaced
 from journey.plan import PlannedStep, Stage, closes_at, plan, stage
 from journey.playbook import Playbook
-from journey.state import Happening, JourneyState, Outcome, Result
+from journey.state import Happening, JourneyState, OpenedCase, Outcome, Result
 from journey.times import Instant
 
 
@@ -43,6 +43,7 @@ class JourneyStatus(Model):
     happened: tuple[Happening, ...]
     ahead: tuple[PlannedStep, ...]
     done: tuple[Outcome, ...]
+    cases: dict[str, OpenedCase] = Field(default_factory=dict, description="Returns and refunds, by id.")
     closes_at: Instant | None = Field(default=None, description="When it ends, if nothing happens.")
     ending: Ending | None = Field(default=None, description="Set when the journey is over.")
     ended_at: Instant | None = None
@@ -59,6 +60,7 @@ def describe(state: JourneyState, playbook: Playbook, now: Instant) -> JourneySt
         happened=state.facts.story,
         ahead=tuple(ahead),
         done=_in_order(state),
+        cases=state.cases,
         closes_at=closes_at(state, playbook, ahead),
     )
 
@@ -73,6 +75,7 @@ def describe_ending(ended: JourneyEnding) -> JourneyStatus:
         happened=ended.state.facts.story,
         ahead=(),
         done=_in_order(ended.state),
+        cases=ended.state.cases,
         ending=ended.ending,
         ended_at=ended.closed_at,
     )

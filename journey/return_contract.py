@@ -137,6 +137,17 @@ class ReturnDecision(Model):
     asked_by: OpaqueId = "customer"
 
 
+class Stage(StrEnum):
+    """How far a return is, in one word."""
+
+    ASKED = "asked"
+    REVIEW = "review"
+    ON_ITS_WAY = "on_its_way"
+    RECEIVED = "received"
+    SETTLING = "settling"
+    CLOSED = "closed"
+
+
 class Condition(StrEnum):
     """How something came back."""
 

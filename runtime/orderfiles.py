@@ -19,6 +19,7 @@ from journey.facts import FactBase, KnownFact, Model, Order, OrderPlaced, Text, 
 from journey.names import OpaqueId
 from journey.times import Instant
 from ledger.customers import Profile
+from ledger.payments import Payment
 from runtime.inputs import (
     InputError,
     LineOf,
@@ -59,11 +60,22 @@ class Customer(Model):
     zone: Zone | None = Field(default=None, description="By default the order's.")
 
 
+class PaymentFile(Model):
+    """What was captured, and where: for the ledger, which gives it back."""
+
+    provider: Annotated[str, StringConstraints(pattern=r"^(demo|stripe)$")]
+    id: Annotated[str, StringConstraints(pattern=r"^[^\s@]{1,200}$")] = Field(
+        description="The provider's own: `ch_...` or `pi_...` at Stripe."
+    )
+    captured: int = Field(ge=0, description="In minor units.")
+
+
 class OrderFile(Model):
     """An order as a file has it: the order's own fields, `placed_at` and `customer`, side by side."""
 
     placed_at: Instant
     customer: Customer
+    payment: PaymentFile | None = Field(default=None, description="By default all of it, at the demo's.")
     fields: Order = Field(description="The order, which does not know its customer yet.")
 
     @model_validator(mode="before")
@@ -73,7 +85,7 @@ class OrderFile(Model):
             return data
         if "customer_id" in data:
             raise ValueError("customer_id: should stand within `customer`")
-        around = {key: value for key, value in data.items() if key in ("placed_at", "customer")}
+        around = {key: value for key, value in data.items() if key in ("placed_at", "customer", "payment")}
         fields = {key: value for key, value in data.items() if key not in around}
         return {**around, "fields": {**fields, "customer_id": "pending"}}
 
@@ -85,6 +97,19 @@ class OrderFile(Model):
         """The fact that starts the journey."""
         return OrderPlaced(
             fact_id=f"placed:{self.order.order_id}", at=self.placed_at, source="file", order=self.order
+        )
+
+    def captured(self) -> Payment | None:
+        """The payment for the ledger, if the file names one."""
+        if self.payment is None:
+            return None
+        return Payment(
+            order_id=self.order.order_id,
+            provider=self.payment.provider,
+            provider_id=self.payment.id,
+            currency=self.order.currency,
+            captured=self.payment.captured,
+            created_at=self.placed_at,
         )
 
     def customer_profile(self) -> Profile:

@@ -15,11 +15,13 @@ from journey.facts import OrderPlaced
 from journey.names import TASK_QUEUE, order_workflow_id
 from journey.plan import plan
 from journey.playbook import Playbook
+from journey.proration import paid_in_all
 from journey.record import begun
 from ledger import Ledger
 from ledger.customers import Profile
 from ledger.journeys import LateFact
 from ledger.orders import OrderPointer
+from ledger.payments import Payment
 from workflows import visibility
 from workflows.order_journey import OrderJourney
 
@@ -43,13 +45,17 @@ def handle(client: Client, order_id: str) -> WorkflowHandle[OrderJourney, Journe
 async def place_order(
     client: Client, ledger: Ledger, placed: OrderPlaced, profile: Profile, playbook: Playbook
 ) -> bool:
-    """Keep the customer and start the journey; False if the order had been placed before."""
+    """Keep the customer and start the journey; False if the order had been placed before.
+
+    Unless a payment was kept before, all of it counts as paid through the demo's provider.
+    """
     order = placed.order
     if await ledger.journey(order.order_id) is not None:
         return False
     await ledger.keep_customer(profile)
     pointer = OrderPointer(order_id=order.order_id, customer_id=order.customer_id, placed_at=placed.at)
     await ledger.keep_order(pointer)
+    await ledger.keep_payment(demo_payment(placed))
     state = begun(placed)
     ahead = plan(state, playbook, placed.at)
     try:
@@ -65,6 +71,19 @@ async def place_order(
     except WorkflowAlreadyStartedError:
         return False
     return True
+
+
+def demo_payment(placed: OrderPlaced) -> Payment:
+    """The whole order, paid through the provider that needs no account."""
+    order = placed.order
+    return Payment(
+        order_id=order.order_id,
+        provider="demo",
+        provider_id=f"demo-{order.order_id}",
+        currency=order.currency,
+        captured=paid_in_all(order),
+        created_at=placed.at,
+    )
 
 
 async def report_fact(

@@ -18,6 +18,13 @@ class MailerName(StrEnum):
     SENDGRID = "sendgrid"
 
 
+class LabelsName(StrEnum):
+    """Who makes the labels of returns."""
+
+    DEMO = "demo"
+    EASYPOST = "easypost"
+
+
 class Settings(BaseSettings):
     """Read from `THEREAFTER_*`; `pydantic.ValidationError` names each variable that is wrong."""
 
@@ -35,12 +42,27 @@ class Settings(BaseSettings):
     shop_url: str = "https://shop.example"
     sendgrid_api_key: SecretStr | None = None
     sendgrid_host: str = "https://api.sendgrid.com"
+    stripe_api_key: SecretStr | None = Field(default=None, description="A key that may refund, and no more.")
+    stripe_host: str = "https://api.stripe.com"
+    labels: LabelsName = LabelsName.DEMO
+    easypost_api_key: SecretStr | None = None
+    easypost_host: str = "https://api.easypost.com/v2"
+    warehouse_address: tuple[str, ...] = Field(
+        default=("Returns, Warehouse 1", "12345 Shoptown"), description="Where returns go, line by line."
+    )
+    warehouse_country: str = Field(default="DE", pattern=r"^[A-Z]{2}$")
     metrics_address: str | None = Field(default=None, description="host:port on which Prometheus may ask.")
 
     @model_validator(mode="after")
     def _mailer_has_its_key(self) -> "Settings":
         if self.mailer is MailerName.SENDGRID and self.sendgrid_api_key is None:
             raise ValueError("THEREAFTER_SENDGRID_API_KEY: should be set when THEREAFTER_MAILER is sendgrid")
+        return self
+
+    @model_validator(mode="after")
+    def _labels_have_their_key(self) -> "Settings":
+        if self.labels is LabelsName.EASYPOST and self.easypost_api_key is None:
+            raise ValueError("THEREAFTER_EASYPOST_API_KEY: should be set when THEREAFTER_LABELS is easypost")
         return self
 
     def ledger(self) -> str:

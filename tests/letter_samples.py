@@ -17,7 +17,22 @@ from ledger.customers import Profile
 ROOT = Path(__file__).parents[1]
 TEMPLATES = ROOT / "templates"
 PLAYBOOK = Playbook.model_validate(YAML(typ="safe", pure=True).load(ROOT / "playbooks" / "default.yaml"))
-LETTERS = [*(step.letter for step in PLAYBOOK.steps), "replenishment_humorous"]
+RETURN_LETTERS = [
+    "return_under_review",
+    "return_approved",
+    "return_reminder",
+    "return_expired",
+    "return_received",
+    "return_refused",
+    "return_not_accepted",
+    "return_cancelled",
+    "return_refunded",
+    "return_credited",
+    "return_exchanged",
+    "return_replaced",
+    "exchange_difference",
+]
+LETTERS = [*(step.letter for step in PLAYBOOK.steps), "replenishment_humorous", *RETURN_LETTERS]
 
 SHOP = Shop(
     name="Koffie & Co",
