@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from pydantic import ValidationError
 from temporalio.client import Client
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
@@ -21,7 +20,6 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from activities.cases import Cases
 from activities.journeys import Journeys
 from activities.labels import Address, LabelDesk, Labels
-from activities.letter_shop import Shop
 from activities.letters import Letters
 from activities.mailer import Mailer
 from activities.messages import Messages, Terms
@@ -30,17 +28,21 @@ from activities.providers.demo_labels import DemoLabels
 from activities.providers.demo_payments import DemoPayments
 from activities.providers.outbox import OutboxMailer
 from activities.refunds import Refunds
-from journey.facts import problems
 from journey.names import TASK_QUEUE
 from ledger import Ledger
+from ledger.database import LedgerError
 from runtime.connection import temporal
+from runtime.inputs import InputError
 from runtime.logs import configure_logs, configure_telemetry
-from runtime.settings import LabelsName, MailerName, Settings
+from runtime.settings import LabelsName, MailerName, Settings, read_settings
 from workflows.order_journey import OrderJourney
 from workflows.return_journey import ReturnJourney
 
 TEMPLATES = Path(__file__).parent / "templates"
 OUR_MODULES = ("activities", "journey", "ledger", "workflows")
+FIRST_TRIES_AT_ONCE = 16
+"""A hundred letters that are due at one instant and all claimed at once would all be late: those that are
+begun have to end within their five seconds. The others wait their turn, unclaimed."""
 
 
 def build_worker(client: Client, activities: Sequence[Any], *, max_cached_workflows: int = 1_000) -> Worker:
@@ -57,6 +59,7 @@ def build_worker(client: Client, activities: Sequence[Any], *, max_cached_workfl
         activities=activities,
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
         max_cached_workflows=max_cached_workflows,
+        max_concurrent_local_activities=FIRST_TRIES_AT_ONCE,
         graceful_shutdown_timeout=timedelta(seconds=15),
     )
 
@@ -66,7 +69,7 @@ def build_activities(settings: Settings, ledger: Ledger) -> list[Any]:
     mailer, letters = build_mailer(settings, ledger), build_letters(settings)
     messages = Messages(ledger, mailer, letters, Terms(mail_from=settings.mail_from))
     cases = Cases(ledger)
-    warehouse = Address(settings.shop_name, settings.warehouse_address, settings.warehouse_country)
+    warehouse = Address(settings.shop.name, settings.warehouse_address, settings.warehouse_country)
     return [
         messages.send_message,
         Journeys(ledger).keep_journey,
@@ -114,7 +117,7 @@ def build_mailer(settings: Settings, ledger: Ledger) -> Mailer:
 
 def build_letters(settings: Settings) -> Letters:
     own = [settings.templates] if settings.templates else []
-    return Letters([*own, TEMPLATES], Shop(name=settings.shop_name, url=settings.shop_url))
+    return Letters([*own, TEMPLATES], settings.shop)
 
 
 async def serve(settings: Settings) -> None:
@@ -144,11 +147,11 @@ async def _asked_to_stop() -> None:
 def main() -> int:
     configure_logs()
     try:
-        asyncio.run(serve(Settings()))
-    except ValidationError as error:
-        print(f"settings: {problems(error)}", file=sys.stderr)  # noqa: T201
+        asyncio.run(serve(read_settings()))
+    except InputError as error:
+        print(str(error), file=sys.stderr)  # noqa: T201
         return 2
-    except (ConnectionError, FileNotFoundError) as error:
+    except (ConnectionError, FileNotFoundError, LedgerError) as error:
         print(str(error), file=sys.stderr)  # noqa: T201
         return 3
     return 0

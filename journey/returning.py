@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from journey.facts import ReturnOpened
+from journey.facts import LineQuantity, ReturnClosed, ReturnOpened, ReturnOutcome
 from journey.moments import View
 from journey.playbook import Playbook
 from journey.record import with_fact
@@ -53,6 +53,22 @@ def with_case(
         lines=decision.lines,
     )
     return with_fact(state, fact, now)
+
+
+def closed_alone(
+    state: JourneyState,
+    return_id: str,
+    outcome: ReturnOutcome,
+    accepted: tuple[LineQuantity, ...],
+    at: datetime,
+) -> JourneyState:
+    """The state in which a return that stood alone has ended."""
+    if state.cases[return_id].decision.kind in BY_OPERATOR:
+        return state
+    fact = ReturnClosed(
+        fact_id=f"{return_id}:closed", at=at, return_id=return_id, outcome=outcome, lines=accepted
+    )
+    return with_fact(state, fact, at)
 
 
 def unstarted(state: JourneyState) -> list[str]:

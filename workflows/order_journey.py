@@ -10,6 +10,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
+    FailureError,
     WorkflowAlreadyStartedError,
     is_cancelled_exception,
 )
@@ -118,7 +119,7 @@ class OrderJourney:
             return await workflow.execute_local_activity_method(
                 Messages.send_message, request, summary=request.key, **policies.AT_ONCE
             )
-        except ActivityError as error:
+        except FailureError as error:  # a local activity's own, which no ActivityError is around
             if is_cancelled_exception(error):
                 raise
         try:
@@ -173,7 +174,7 @@ class OrderJourney:
         )
         try:
             await workflow.execute_local_activity_method(Journeys.keep_journey, kept, **policies.AT_ONCE)
-        except ActivityError:
+        except FailureError:
             await workflow.execute_activity_method(Journeys.keep_journey, kept, **policies.UNTIL_DONE)
 
     def _end(self, ending: Ending) -> JourneyEnd:

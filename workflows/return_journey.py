@@ -211,7 +211,9 @@ class ReturnJourney:
                 return receipt
             else:
                 self._change(money=receipt)
-                await self._until(f"a refund that is {receipt.state}", self._hears, receipt.until)
+                again = workflow.now() + policies.ASK_AGAIN
+                again = max(receipt.until or again, workflow.now() + policies.LEAST_PAUSE)
+                await self._until(f"a refund that is {receipt.state}", self._hears, again)
 
     async def _asked_provider(self, request: RefundRequest) -> RefundReceipt | None:
         self._news = False
@@ -360,7 +362,7 @@ class ReturnJourney:
         self._kept = row
         try:
             await workflow.execute_local_activity_method(Cases.keep_return, row, **policies.AT_ONCE)
-        except ActivityError as error:
+        except FailureError as error:
             self._unless_cancelled(error)
             await workflow.execute_activity_method(Cases.keep_return, row, **policies.UNTIL_DONE)
 
