@@ -56,15 +56,18 @@ class Refunds:
     async def _refund(self, request: RefundRequest) -> RefundReceipt:
         payment = await self._ledger.payment(request.order_id)
         if payment is None:
-            return _parked(request, "no payment is known for this order")
+            return await self._parked(request, "no payment is known for this order")
         if payment.currency != request.currency:
-            return _parked(request, f"the payment is in {payment.currency}")
+            return await self._parked(request, f"the payment is in {payment.currency}")
         if request.purpose is Purpose.CREDIT:
             return await self._credit(request)
         provider = self._providers.get(payment.provider)
         if provider is None:
-            return _parked(request, f"no adapter is set up for {payment.provider}")
+            return await self._parked(request, f"no adapter is set up for {payment.provider}")
         return await self._through(provider, payment, request)
+
+    async def _parked(self, request: RefundRequest, reason: str) -> RefundReceipt:
+        return _receipt(await self._ledger.park_refund(request, reason, self._now()), request)
 
     async def _credit(self, request: RefundRequest) -> RefundReceipt:
         """Credit is the shop's own promise: with its row it is given."""
@@ -119,10 +122,6 @@ class Refunds:
         refund = await self._ledger.refund(request.order_id, request.key)
         assert refund is not None, "it was claimed"
         return _receipt(refund, request)
-
-
-def _parked(request: RefundRequest, reason: str) -> RefundReceipt:
-    return RefundReceipt(key=request.key, state=RefundState.PARKED, amount=request.amount, reason=reason)
 
 
 def _receipt(refund: Refund, request: RefundRequest) -> RefundReceipt:

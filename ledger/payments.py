@@ -165,6 +165,15 @@ class Payments(Database):
                 return _no(kept)
             return RefundClaim(await _attempt(db, kept, now, lease), granted=True)
 
+    async def park_refund(self, request: RefundRequest, reason: str, now: datetime) -> Refund:
+        """Note a refund that cannot even be asked for. One that was claimed keeps what became of it."""
+        async with self.writing() as db:
+            await _lock(db, request.order_id)
+            kept = await _by_key(db, names.send_key(request.order_id, request.key))
+            return kept or await self._insert(
+                db, request, now, {"state": RefundState.PARKED, "reason": reason}
+            )
+
     async def end_refund_attempt(
         self, refund: Refund, state: RefundState, reason: str, now: datetime
     ) -> Refund:
@@ -190,8 +199,8 @@ class Payments(Database):
                     await self._elsewhere(db, order_id, each, now)
 
     async def mark_paid(self, order_id: str, key: str, reason: str, now: datetime) -> Refund:
-        """A person paid a failed refund in another way. Raises `ValueError` for one that has not failed,
-        and if less than its amount is left."""
+        """A person paid a failed refund in another way: from then on it counts. Raises `ValueError` for one
+        that has not failed, or was made again."""
         async with self.writing() as db:
             await _lock(db, order_id)
             kept = await _known(db, names.send_key(order_id, key))
@@ -199,8 +208,6 @@ class Payments(Database):
                 raise ValueError(f"refund {key} is {kept.state}, so there is nothing to pay otherwise")
             if await _is_cured(db, kept):
                 raise ValueError(f"refund {key} has been made again")
-            if (await _balance(db, order_id)).left < kept.amount:
-                raise ValueError(f"refund {key}: {OVER_CAP}")
             return await _change(db, kept, state=RefundState.PAID_OTHERWISE, reason=reason, ended_at=now)
 
     async def _open_refund(
@@ -209,21 +216,28 @@ class Payments(Database):
         left = (await _balance(db, request.order_id)).left
         amount = min(-(-request.amount // step) * step, max(left, request.amount))
         problem = await _not_curable(db, request) or (OVER_CAP if request.amount > left else "")
-        cures = names.send_key(request.order_id, request.cures) if request.cures else None
-        values = request.model_dump(include={"order_id", "key", "currency", "purpose", "why"}) | {
+        values: dict[str, Any] = {"provider": provider, "amount": amount, "state": RefundState.CLAIMED}
+        if problem:
+            values |= {"state": RefundState.PARKED, "reason": problem}
+        elif request.cures:
+            values["cures"] = names.send_key(request.order_id, request.cures)
+        return await self._insert(db, request, now, values)
+
+    async def _insert(
+        self, db: AsyncConnection, request: RefundRequest, now: datetime, values: dict[str, Any]
+    ) -> Refund:
+        row = request.model_dump(include={"order_id", "key", "currency", "purpose", "why"}) | {
             "business_key": names.send_key(request.order_id, request.key),
             "reference": secrets.token_hex(16),
-            "provider": provider,
+            "provider": "nobody",
             "requested": request.amount,
-            "amount": amount,
-            "state": RefundState.PARKED if problem else RefundState.CLAIMED,
-            "reason": problem,
-            "cures": None if problem else cures,
+            "amount": request.amount,
+            "reason": "",
             "attempts": 0,
             "created_at": now,
-            "ended_at": now if problem else None,
         }
-        return _refund((await db.execute(self.insert(refunds).values(values).returning(*refunds.c))).one())
+        statement = self.insert(refunds).values(row | values).returning(*refunds.c)
+        return _refund((await db.execute(statement)).one())
 
     async def _elsewhere(self, db: AsyncConnection, order_id: str, seen: Seen, now: datetime) -> None:
         values = {
