@@ -38,6 +38,8 @@ from runtime.orderfiles import read_fact_file, read_facts, read_order
 from runtime.orders import UnknownOrder, handle, order_status, place_order, report_fact
 from runtime.playbooks import load_playbook
 from runtime.rehearsal import rehearse as rehearse_order
+from runtime.return_commands import Counter, add_return_commands
+from runtime.returns import Refused, UnknownReturn
 from runtime.settings import MailerName, Settings, read_settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -78,6 +80,10 @@ def _ended(command: Coroutine[Any, Any, int | None]) -> tuple[int, str]:
         return 2, str(error)
     except UnknownOrder as error:
         return 4, f"no order {error} was placed here"
+    except UnknownReturn as error:
+        return 4, str(error)
+    except Refused as error:
+        return 1, str(error)
     except WorkflowUpdateFailedError as error:
         return 1, str(error.cause)
     except (ConnectionError, FileNotFoundError, LedgerError) as error:
@@ -381,6 +387,17 @@ def test_send(
         screen_out.print(f"{message}: taken by {mailer.name}")
 
     run(command())
+
+
+def _insert(order_id: str, settings: Settings, how_to: tuple[str, ...], gift_note: str | None) -> bytes:
+    from activities.papers import Insert, insert_pdf
+
+    code = f"{settings.shop.url}/orders/{order_id}/return"
+    sheet = Insert(settings.shop.name, order_id, "How to use it", how_to, gift_note, code)
+    return insert_pdf(sheet)
+
+
+add_return_commands(app, Counter(run, show, door, read_settings, _insert))
 
 
 def main() -> None:
