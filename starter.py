@@ -40,7 +40,7 @@ from runtime.playbooks import load_playbook
 from runtime.rehearsal import rehearse as rehearse_order
 from runtime.return_commands import Counter, add_return_commands
 from runtime.returns import Refused, UnknownReturn
-from runtime.settings import MailerName, Settings, read_settings
+from runtime.settings import LabelsName, MailerName, Settings, read_settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 screen_out = Console()
@@ -49,6 +49,10 @@ screen_err = Console(stderr=True)
 AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON, for machines.")]
 PlaybookFile = Annotated[Path | None, typer.Option("--playbook", help="Another playbook than the default.")]
 OrderId = Annotated[str, typer.Argument(help="The order's id.")]
+
+
+_PRETENDED = {"mailer": MailerName.OUTBOX, "labels": LabelsName.DEMO, "stripe_api_key": None}
+"""What a demo and a rehearsal change: no letter, no label and no money leaves this machine."""
 
 
 class Failure(Exception):
@@ -249,7 +253,7 @@ def rehearse(
         reported = read_facts(facts) if facts else []
         from worker import build_activities, build_worker
 
-        rehearsal_settings = settings.model_copy(update={"mailer": MailerName.OUTBOX})
+        rehearsal_settings = settings.model_copy(update=_PRETENDED)
 
         def working(client: Client, ledger: Ledger) -> Any:
             return build_worker(client, build_activities(rehearsal_settings, ledger))
@@ -277,7 +281,7 @@ def demo(
     async def command() -> int:
         settings = read_settings()
         home = folder or settings.home / "demo"
-        settings = settings.model_copy(update={"home": home, "ledger_url": None, "mailer": MailerName.OUTBOX})
+        settings = settings.model_copy(update={"home": home, "ledger_url": None, **_PRETENDED})
         home.mkdir(parents=True, exist_ok=True)
         examples = read_examples(orders)
         if not examples:

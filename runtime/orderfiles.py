@@ -17,6 +17,7 @@ from pydantic import (
 
 from journey.facts import FactBase, KnownFact, Model, Order, OrderPlaced, Text, Zone
 from journey.names import OpaqueId
+from journey.return_case import FACTS
 from journey.times import Instant
 from ledger.customers import Profile
 from ledger.payments import Payment
@@ -34,6 +35,9 @@ from runtime.inputs import (
 _MODELS: dict[str, type[FactBase]] = {
     model.model_fields["kind"].default: model for model in get_args(get_args(KnownFact)[0])
 }
+_OF_RETURNS = {"return_requested", "return_decided", "return_cancelled", "refund_cured", *FACTS}
+"""Requests and facts about returns: they are read where they are handed over."""
+
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 
 Locale = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
@@ -189,6 +193,8 @@ def _reported(data: Any, source: Source, strict: bool) -> ReportedFact:
 
 
 def _check(kind: str, body: dict[str, Any], source: Source) -> None:
+    if kind in _OF_RETURNS:
+        return
     if kind not in _MODELS:
         text = f"should be one of: {', '.join(_MODELS)}{did_you_mean(kind, _MODELS)}"
         raise InputError(source.wrong(("kind",), text))

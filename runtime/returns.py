@@ -1,7 +1,7 @@
 """Asking for returns, and acting on them, by whoever stands at a door."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.common import WorkflowIDReusePolicy
@@ -37,17 +37,23 @@ def return_handle(client: Client, order_id: str, return_id: str) -> WorkflowHand
     return client.get_workflow_handle_for(ReturnJourney.run, return_workflow_id(order_id, return_id))
 
 
-async def request_return(
-    client: Client, ledger: Ledger, order_id: str, request: ReturnRequest, playbook: Playbook
+async def request_return(  # noqa: PLR0913, PLR0917
+    client: Client,
+    ledger: Ledger,
+    order_id: str,
+    request: ReturnRequest,
+    playbook: Playbook,
+    now: datetime | None = None,
 ) -> ReturnDecision:
     """Ask for a return, a claim or a refund. While the order's journey lives it answers; afterwards the
-    return stands alone, and `playbook` is the policy.
+    return stands alone, `playbook` is the policy, and `now` is the time unless this machine's clock tells it.
 
     Raises `Refused` with the rule, and `UnknownOrder`.
     """
     ended = await ledger.journey(order_id)
     if ended is not None:
-        return await _alone(client, ledger, ended, request, playbook)
+        asked = _Asked(request, playbook, now or datetime.now(UTC))
+        return await _alone(client, ledger, ended, asked)
     try:
         decision: ReturnDecision = await handle(client, order_id).execute_update(
             "request_return", request, result_type=ReturnDecision
@@ -66,11 +72,15 @@ def _said(error: WorkflowUpdateFailedError) -> str:
     return error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause)
 
 
-async def _alone(
-    client: Client, ledger: Ledger, ended: JourneyEnding, request: ReturnRequest, playbook: Playbook
-) -> ReturnDecision:
+class _Asked(NamedTuple):
+    request: ReturnRequest
+    playbook: Playbook
+    now: datetime
+
+
+async def _alone(client: Client, ledger: Ledger, ended: JourneyEnding, asked: _Asked) -> ReturnDecision:
     """For an order whose journey is over: what was opened before is in the ledger, and locked."""
-    now = datetime.now(UTC)
+    request, playbook, now = asked
     starts: list[ReturnStart] = []
 
     def decide(rows: list[ReturnRow]) -> ReturnRow | None:

@@ -206,7 +206,8 @@ class World:
     async def ask(self, order_id: str, **request: Any) -> ReturnDecision:
         """Ask for a return, a claim or a refund. Raises `Refused`."""
         asked = ReturnRequest.model_validate({"reason": "changed_mind", **request})
-        return await request_return(self.client, self.ledger, order_id, asked, self.playbook)
+        now = await self.now()
+        return await request_return(self.client, self.ledger, order_id, asked, self.playbook, now)
 
     async def tell_return(self, order_id: str, kind: str, return_id: str = "r1", **body: Any) -> None:
         """Report a fact about a return, which happened now."""
