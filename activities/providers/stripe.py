@@ -66,13 +66,18 @@ class StripePayments:
         logging.getLogger("stripe").setLevel(logging.WARNING)
         # It would send this machine's name along.
         stripe.enable_telemetry = False
+        self._connections = _Client(timeout=timeout)
         self._client = StripeClient(
             api_key,
             base_addresses={"api": host},
-            http_client=_Client(timeout=timeout),
+            http_client=self._connections,
             max_network_retries=0,
         )
         self._patience = 2 * timeout
+
+    async def close(self) -> None:
+        """Give the open connections back."""
+        await self._connections.close_async()
 
     def step(self, currency: str) -> int:
         return 10 if currency in _THREE_DECIMALS else 1
