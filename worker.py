@@ -46,22 +46,24 @@ begun have to end within their five seconds. The others wait their turn, unclaim
 
 
 def build_worker(client: Client, activities: Sequence[Any], *, max_cached_workflows: int = 1_000) -> Worker:
-    """The one worker of production, demo, tests and benchmarks.
-
-    The sandbox stays on. Our own modules pass through it, which makes a new workflow three times cheaper;
-    a test keeps clocks and chance out of them instead.
-    """
-    restrictions = SandboxRestrictions.default.with_passthrough_modules(*OUR_MODULES)
+    """The one worker of production, demo, tests and benchmarks."""
     return Worker(
         client,
         task_queue=TASK_QUEUE,
         workflows=[OrderJourney, ReturnJourney],
         activities=activities,
-        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+        workflow_runner=build_sandbox(),
         max_cached_workflows=max_cached_workflows,
         max_concurrent_local_activities=FIRST_TRIES_AT_ONCE,
         graceful_shutdown_timeout=timedelta(seconds=15),
     )
+
+
+def build_sandbox() -> SandboxedWorkflowRunner:
+    """The sandbox of production. Our own modules pass through it, which makes a new workflow three times
+    cheaper; a test keeps clocks and chance out of them instead."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*OUR_MODULES)
+    return SandboxedWorkflowRunner(restrictions=restrictions)
 
 
 def build_activities(settings: Settings, ledger: Ledger) -> list[Any]:

@@ -1,8 +1,9 @@
 """What a journey asks of `send_message`, and the answer it gets. Neither holds anything personal."""
 
 from enum import StrEnum
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from journey.facts import CarrierStatus, Line, LineQuantity, Model, Order
 from journey.playbook import MessageClass
@@ -76,3 +77,9 @@ class SendReceipt(Model):
     result: SendResult
     reason: str = ""
     until: Instant | None = None
+
+    @model_validator(mode="after")
+    def _held_until(self) -> Self:
+        if self.result is SendResult.HELD and self.until is None:
+            raise ValueError("until: should be set when a message is held")
+        return self

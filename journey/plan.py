@@ -10,9 +10,9 @@ from enum import StrEnum
 from pydantic import Field
 
 from journey.facts import Model
-from journey.moments import View, all_delivered, reported
+from journey.moments import View, all_reported
 from journey.names import step_key
-from journey.playbook import Condition, MessageClass, Per, Playbook, Step
+from journey.playbook import Anchor, Condition, MessageClass, Per, Playbook, Step
 from journey.state import JourneyState, OrderState, Outcome, Result
 from journey.times import Instant, fit
 
@@ -44,6 +44,7 @@ class PlannedStep(Model):
     key: str
     step: str
     subject: str | None = Field(default=None, description="The parcel or the line.")
+    per: Per = Per.ORDER
     letter: str
     message_class: MessageClass
     standing: Standing
@@ -116,6 +117,7 @@ def _planned(step: Step, subject: str | None, standing: Standing, **rest: object
         key=step_key(step.name, subject),
         step=step.name,
         subject=subject,
+        per=step.per,
         letter=step.letter,
         message_class=step.message_class,
         standing=standing,
@@ -147,6 +149,8 @@ def _one(view: View, step: Step, subject: str | None, now: datetime) -> PlannedS
     for name in step.unless_sent:
         if view.moment(f"sent {name}", step.per, subject):
             return _planned(step, subject, Standing.STOPPED, why=f"{name} was sent")
+    if never := view.never_sent(step.after, subject):
+        return _planned(step, subject, Standing.STOPPED, why=never)
     moment = view.moment(step.after, step.per, subject)
     if moment is None:
         return _planned(step, subject, Standing.WAITING, why=f"waits for {step.after}")
@@ -155,6 +159,8 @@ def _one(view: View, step: Step, subject: str | None, now: datetime) -> PlannedS
 
 def _dated(view: View, step: Step, subject: str | None, moment: datetime, now: datetime) -> PlannedStep:
     first_due = view.later(moment, step.wait)
+    if first_due > view.horizon:
+        return _planned(step, subject, Standing.WAITING, why=f"too far ahead: {first_due:%Y-%m-%d}")
     expires_at = view.later(first_due, step.expires) if step.expires else None
     why = _why(step)
     holding = [c for c in step.hold_while if view.holds(c, step.per, subject)]
@@ -218,13 +224,13 @@ def closes_at(state: JourneyState, playbook: Playbook, ahead: list[PlannedStep])
     facts = state.facts
     if facts.placed is None or next_wake(ahead) is not None or state.waits_for_a_case:
         return None
-    if any(step.standing in (Standing.HELD, Standing.PAUSED) for step in ahead):
+    if state.paused_since or any(step.standing in (Standing.HELD, Standing.PARKED) for step in ahead):
         return None
     quiet_since = state.quiet_since or facts.placed.at
     if facts.cancelled_at and not facts.parcels:
         return quiet_since
     view = View(state, playbook, facts.order)
-    settled = facts.cancelled_at or all_delivered(view.order, facts, view.delivered_at)
+    settled = facts.cancelled_at or view.moment(Anchor.DELIVERED, Per.ORDER, None)
     return view.later(quiet_since, playbook.close_after if settled else playbook.give_up_after)
 
 
@@ -238,7 +244,7 @@ class Stage(StrEnum):
 
 
 def stage(facts: OrderState) -> Stage:
-    if facts.placed and all_delivered(facts.order, facts, reported):
+    if facts.placed and all_reported(facts.order, facts):
         return Stage.DELIVERED
     if any(parcel.shipped_at for parcel in facts.parcels.values()):
         return Stage.SHIPPED

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from journey.facts import Model
 from journey.names import Code
 from journey.return_policy import ReturnPolicy
-from journey.times import DAY, Duration, Window
+from journey.times import DAY, Duration, Length, Window, span
 
 
 class MessageClass(StrEnum):
@@ -46,6 +46,7 @@ class Anchor(StrEnum):
     DELIVERED = "delivered"
     RUNS_OUT = "runs_out"
     FEEDBACK = "feedback"
+    DELIVERED_AND_FEEDBACK = "delivered_and_feedback"
     RETURN_OPENED = "return_opened"
     RETURN_CLOSED = "return_closed"
     COMPLAINT_CLOSED = "complaint_closed"
@@ -65,7 +66,12 @@ _PARCEL_ANCHORS = {
     Anchor.DELIVERED,
 }
 _LINE_ANCHORS = {Anchor.DELIVERED, Anchor.RUNS_OUT}
-_ONLY_PER_PARCEL = _PARCEL_ANCHORS - {Anchor.SHIPPED, Anchor.DELIVERY_REPORTED, Anchor.DELIVERED}
+_ONLY_PER_PARCEL = _PARCEL_ANCHORS - {
+    Anchor.SHIPPED,
+    Anchor.EXPECTED_MOVED,
+    Anchor.DELIVERY_REPORTED,
+    Anchor.DELIVERED,
+}
 
 
 class Condition(StrEnum):
@@ -138,8 +144,8 @@ class Step(Model):
         if odd:
             can = ", ".join(sorted(_HOLDS))
             raise ValueError(f"hold_while: {odd[0]} cannot end by itself; it should be one of: {can}")
-        if self.expires is not None and self.expires.startswith("-"):
-            raise ValueError("expires: should not be negative")
+        if self.expires is not None and span(self.expires) <= (0, 0):
+            raise ValueError("expires: should be longer than nothing")
         return self
 
     def _check_anchor(self, anchor: Anchor) -> None:
@@ -158,24 +164,29 @@ class Playbook(Model):
 
     name: Code
     steps: tuple[Step, ...] = Field(min_length=1, max_length=200)
-    usual_delivery: Duration = Field(
+    usual_delivery: Length = Field(
         default="10 days", description="Expected that long after shipping when nobody names a date."
     )
-    assume_delivered: Duration = Field(
+    assume_delivered: Length = Field(
         default="7 days",
         description="A silent parcel counts as delivered that long after its expected date or last movement.",
     )
     low_rating: int = Field(default=3, ge=1, le=5, description="Stars, up to which a rating is low.")
-    close_after: Duration = Field(
+    close_after: Length = Field(
         default="30 days",
         description="With nothing ahead that has a date, the journey listens that long and ends.",
     )
-    give_up_after: Duration = Field(
+    give_up_after: Length = Field(
         default="180 days",
         description="The same for an order that is neither delivered nor cancelled: it may still be shipped.",
     )
     returns: ReturnPolicy = Field(
         default=ReturnPolicy(), description="What may come back, how, and for what money."
+    )
+    horizon: Length = Field(
+        default="1095 days",
+        description="Nothing is planned further ahead than that after the order: goods that last for ten "
+        "years do not keep a journey open so long.",
     )
     day_seconds: float = Field(
         default=DAY, gt=0, le=DAY, description="How long a day lasts: less than 86,400 paces a demo."

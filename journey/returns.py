@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from journey.facts import Line, LineQuantity
-from journey.moments import line_delivered
 from journey.proration import goods_value
 from journey.return_contract import (
     BY_OPERATOR,
@@ -148,7 +147,7 @@ def _check_before_delivery(desk: Desk, kind: CaseKind, line: Line, where: str) -
     parcels = [p for p in desk.view.facts.parcels.values() if _carries(p.shipment, line.line_id)]
     if kind is CaseKind.LOST and any(p.checkpoint and p.checkpoint.status == "lost" for p in parcels):
         return
-    if line_delivered(line, desk.view.facts, lambda parcel: parcel.delivered_at):
+    if desk.reported_at(line):
         text = "the carrier says that it was delivered; it may have been stolen"
         raise Refusal(Rule.DELIVERED, where, text)
     claims, country = desk.policy.claims, desk.order.country

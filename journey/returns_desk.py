@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from journey.facts import Line, Order, ReturnOutcome
-from journey.moments import View, all_delivered, line_delivered
+from journey.moments import View, lines_delivered
 from journey.return_contract import BY_OPERATOR, ReturnDecision
 from journey.return_policy import WITHDRAWAL_DAYS, ReturnPolicy, Terms
 from journey.state import Return
@@ -57,7 +57,16 @@ class Desk:
         )
 
     def delivered_at(self, line: Line) -> datetime | None:
-        return line_delivered(line, self.view.facts, self.view.delivered_at)
+        """When its last unit was, by the carrier's word or by our assumption."""
+        return self._delivered().get(line.line_id)
+
+    def reported_at(self, line: Line) -> datetime | None:
+        """When its last unit was, by the carrier's word."""
+        found = lines_delivered(self.order, self.view.facts, lambda parcel: parcel.delivered_at)
+        return found.get(line.line_id)
+
+    def _delivered(self) -> dict[str, datetime]:
+        return lines_delivered(self.order, self.view.facts, self.view.delivered_at)
 
     def terms(self, line: Line) -> Terms:
         return self.policy.for_goods(line.category, self.order.country)
@@ -67,9 +76,10 @@ class Desk:
         to come, it has not begun to run out (Article 9(2)(b))."""
         if not self.terms(line).withdrawal or self.order.country not in self.policy.withdrawal_countries:
             return None
-        last = all_delivered(self.order, self.view.facts, self.view.delivered_at)
-        if last is None:
+        delivered = self._delivered()
+        if len(delivered) < len(self.order.lines):
             return self.now + timedelta(days=1)
+        last = max(delivered.values())
         if self.view.paced:
             return self.view.later(last, f"{WITHDRAWAL_DAYS} days")
         return working_day_end(

@@ -16,8 +16,8 @@ def send_request(state: JourneyState, playbook: Playbook, step: PlannedStep) -> 
         raise ValueError(f"{step.key} has no due time, so there is nothing to send")
     order = state.facts.order
     view = View(state, playbook, order)
-    parcel = state.facts.parcels.get(step.subject or "")
-    line = next((line for line in order.lines if line.line_id == step.subject), None)
+    parcel = state.facts.parcels[step.subject] if step.per is Per.PARCEL and step.subject else None
+    line = view.line(step.subject) if step.per is Per.LINE and step.subject else None
     return SendRequest(
         order_id=order.order_id,
         key=step.key,

@@ -28,12 +28,12 @@ _SECONDS = {"minute": 60, "hour": 3600}
 _DAYS = {"day": 1, "week": 7}
 
 
-EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
-"""What can be reckoned with: beyond these, calendars and zones overflow."""
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2250, 1, 1, tzinfo=UTC)
+"""What can be reckoned with: beyond these, calendars, zones and the server's own indexes overflow."""
 
 
 def _utc(value: datetime) -> datetime:
-    if not EARLIEST.year < value.year < LATEST.year:
+    if not EARLIEST.year - 1 <= value.year <= LATEST.year or not EARLIEST <= value.astimezone(UTC) <= LATEST:
         raise ValueError(f"should be a year between {EARLIEST.year} and {LATEST.year}")
     return value.astimezone(UTC)
 
@@ -62,6 +62,9 @@ Duration = Annotated[
     str, Field(pattern=f"^{_SPAN}$", examples=["30 days", "2 hours", "-1 week", "1 day 6 hours"])
 ]
 """Whole minutes, hours, days or weeks; a leading minus means before."""
+
+Length = Annotated[Duration, Field(pattern=f"^{_SPAN.removeprefix('-?')}$")]
+"""A duration that is not negative."""
 
 Window = Annotated[
     str,

@@ -162,12 +162,13 @@ class Demo:
         letters = [letter for order_id in ids for letter in await self._ledger.outbox(order_id=order_id)]
         accepted = [send for send in sends if send.state is SendState.ACCEPTED]
         names = [send.step for send in accepted]
+        keys = {send.reference: send.business_key for send in sends}
         return DemoReport(
             orders=len(ids),
             completed=sum(done for done, _ in descriptions),
             letters={name: names.count(name) for name in sorted(set(names))},
             events={order_id: events for order_id, (_, events) in zip(ids, descriptions, strict=True)},
-            duplicates=len(letters) - len({send.business_key for send in accepted}),
+            duplicates=len(letters) - len({keys.get(letter.reference) for letter in letters} - {None}),
             seconds=round(self.clock.elapsed, 1),
         )
 

@@ -1,22 +1,28 @@
 """Placing orders, reporting facts and asking about them, by whoever stands at a door."""
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from pydantic import ValidationError
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from journey.contract import JourneyEnd, JourneyStart, JourneyStatus, describe_ending
-from journey.facts import OrderPlaced
+from journey.contract import JourneyEnd, JourneyStart, JourneyStatus, Standpoint, describe_ending
+from journey.facts import Fact, OrderPlaced, understand
 from journey.names import TASK_QUEUE, order_workflow_id
 from journey.plan import plan
 from journey.playbook import Playbook
 from journey.proration import paid_in_all
-from journey.record import begun
+from journey.record import begun, seen_as
 from ledger import Ledger
 from ledger.customers import Profile
 from ledger.journeys import LateFact
@@ -24,6 +30,11 @@ from ledger.orders import OrderPointer
 from ledger.payments import Payment
 from workflows import visibility
 from workflows.order_journey import OrderJourney
+
+RPC_TIMEOUT = timedelta(seconds=10)
+"""How long one call to Temporal may take."""
+
+NO_WORKER = "no worker answers; `python worker.py` starts one"
 
 
 class UnknownOrder(Exception):
@@ -50,14 +61,15 @@ async def place_order(
     Unless a payment was kept before, all of it counts as paid through the demo's provider.
     """
     order = placed.order
-    if await ledger.journey(order.order_id) is not None:
+    if await _known(client, ledger, order.order_id):
         return False
     await ledger.keep_customer(profile)
     pointer = OrderPointer(order_id=order.order_id, customer_id=order.customer_id, placed_at=placed.at)
     await ledger.keep_order(pointer)
     await ledger.keep_payment(demo_payment(placed))
     state = begun(placed)
-    ahead = plan(state, playbook, placed.at)
+    # What is due at once will be over when the first search attributes could be seen.
+    ahead = [step for step in plan(state, playbook, placed.at) if not step.is_due(placed.at)]
     try:
         await client.start_workflow(
             OrderJourney.run,
@@ -93,36 +105,82 @@ async def report_fact(
 
     Raises `UnknownOrder`.
     """
-    if await ledger.journey(order_id) is None:
-        try:
-            await handle(client, order_id).signal(kind, body)
-            return Reported.RECORDED
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
-        if await ledger.order(order_id) is None:
-            raise UnknownOrder(order_id)
-    return await _keep_late(ledger, order_id, kind, body, datetime.now(UTC))
-
-
-async def _keep_late(
-    ledger: Ledger, order_id: str, kind: str, body: dict[str, Any], now: datetime
-) -> Reported:
-    fact_id = str(body.get("fact_id") or f"unnamed-{now:%Y%m%dT%H%M%S.%f}")
     try:
-        late = LateFact(order_id=order_id, fact_id=fact_id, kind=kind, body=body, recorded_at=now)
-    except ValidationError:
-        late = LateFact(order_id=order_id, fact_id=fact_id[:200], kind="unreadable", body={}, recorded_at=now)
+        await handle(client, order_id).signal(kind, body, rpc_timeout=RPC_TIMEOUT)
+        return Reported.RECORDED
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+    if (ended := await ledger.journey(order_id)) is None:
+        raise UnknownOrder(order_id)
+    fact = understand(kind, body, datetime.now(UTC))
+    if seen_as(fact) in ended.state.seen:
+        return Reported.REPEATED
+    return await _keep_late(ledger, order_id, fact)
+
+
+async def _keep_late(ledger: Ledger, order_id: str, fact: Fact) -> Reported:
+    late = LateFact(
+        order_id=order_id,
+        fact_id=fact.fact_id,
+        kind=fact.kind,
+        body=fact.model_dump(mode="json"),
+        recorded_at=datetime.now(UTC),
+    )
     return Reported.TOO_LATE if await ledger.keep_late_fact(late) else Reported.REPEATED
 
 
 async def order_status(client: Client, ledger: Ledger, order_id: str) -> JourneyStatus:
-    """The status, from the ledger once the journey is over. Raises `UnknownOrder`."""
-    if (ended := await ledger.journey(order_id)) is not None:
+    """The status, from the ledger once the journey is over.
+
+    Raises `UnknownOrder`, and `ConnectionError` when no worker answers.
+    """
+    if not await _runs(client, order_id):
+        if (ended := await ledger.journey(order_id)) is None:
+            raise UnknownOrder(order_id)
         return describe_ending(ended)
+    with answering(order_id):
+        return await handle(client, order_id).query(OrderJourney.status, rpc_timeout=RPC_TIMEOUT)
+
+
+async def request_update(client: Client, order_id: str, name: str, *arguments: Any) -> Standpoint:
+    """An operator's request to a running journey.
+
+    Raises `UnknownOrder`, `ConnectionError` when no worker answers, and
+    `temporalio.client.WorkflowUpdateFailedError` with the journey's reason when it refuses.
+    """
+    with answering(order_id):
+        answer: Standpoint = await handle(client, order_id).execute_update(
+            name, args=arguments, result_type=Standpoint, rpc_timeout=RPC_TIMEOUT
+        )
+    return answer
+
+
+@contextmanager
+def answering(order_id: str) -> Iterator[None]:
+    """Say in our words that an order is not there, or that nobody works."""
     try:
-        return await handle(client, order_id).query(OrderJourney.status)
+        yield
+    except WorkflowUpdateRPCTimeoutOrCancelledError:
+        raise ConnectionError(NO_WORKER) from None
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             raise UnknownOrder(order_id) from None
+        if error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
+            raise ConnectionError(NO_WORKER) from None
         raise
+
+
+async def _runs(client: Client, order_id: str) -> bool:
+    try:
+        described = await handle(client, order_id).describe(rpc_timeout=RPC_TIMEOUT)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return False
+        raise
+    return described.status is WorkflowExecutionStatus.RUNNING
+
+
+async def _known(client: Client, ledger: Ledger, order_id: str) -> bool:
+    """Whether the order was placed before: then nothing of it may be written over."""
+    return await ledger.journey(order_id) is not None or await _runs(client, order_id)

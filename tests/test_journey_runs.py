@@ -6,14 +6,20 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from temporalio.client import WorkflowExecutionStatus
 
+from journey.contract import JourneyStatus
 from journey.endings import Ending
 from ledger.sends import SendState
 from runtime.embedded import NAMESPACE, Server
 from tests.world import ROOT, World, dev_world, line, paced, sent, short_playbook
+
+
+def heard(fact_id: str, status: JourneyStatus) -> bool:
+    return fact_id in {happening.fact_id for happening in status.happened}
 
 
 async def story(world: World, order: str, number: int) -> list[str]:
@@ -23,7 +29,7 @@ async def story(world: World, order: str, number: int) -> list[str]:
         burst = told[start : start + 4]
         await asyncio.gather(*(world.tell(order, "shop_noted", fact_id=fact_id) for fact_id in burst))
         # Until it has been heard, so that the history grows by a workflow task and not by a burst alone.
-        await world.until(order, lambda s, last=burst[-1]: last in {h.fact_id for h in s.happened})
+        await world.until(order, partial(heard, burst[-1]))
     return told
 
 
@@ -96,15 +102,16 @@ async def test_a_worker_that_leaves_and_another_that_comes_go_on_with_the_journe
 
 @asynccontextmanager
 async def worker_process(server: Server, home: Path) -> AsyncIterator[subprocess.Popen[bytes]]:
-    """`python worker.py`, as production runs it. It is killed in the end if it still lives."""
+    """A worker in a process of its own. It is killed in the end if it still lives."""
     names = {
         "TEMPORAL_ADDRESS": server.address,
         "TEMPORAL_NAMESPACE": NAMESPACE,
         "THEREAFTER_HOME": str(home),
     }
+    command = [sys.executable, "-m", "tests.quick_worker"]
     with (home / "worker.log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "worker.py"], cwd=ROOT, env={**os.environ, **names}, stdout=log, stderr=log
+        process = subprocess.Popen(  # noqa: ASYNC220 it returns at once
+            command, cwd=ROOT, env={**os.environ, **names}, stdout=log, stderr=log
         )
     try:
         yield process

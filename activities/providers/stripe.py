@@ -77,7 +77,7 @@ class StripePayments:
 
     async def close(self) -> None:
         """Give the open connections back."""
-        await self._connections.close_async()
+        await self._connections.close_async()  # type: ignore[no-untyped-call]
 
     def step(self, currency: str) -> int:
         return 10 if currency in _THREE_DECIMALS else 1
