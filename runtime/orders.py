@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
 from temporalio.client import (
     Client,
     WorkflowExecutionStatus,
@@ -135,7 +136,7 @@ async def order_status(client: Client, ledger: Ledger, order_id: str) -> Journey
 
     Raises `UnknownOrder`, and `ConnectionError` when no worker answers.
     """
-    if not await _runs(client, order_id):
+    if not await runs(client, order_id):
         if (ended := await ledger.journey(order_id)) is None:
             raise UnknownOrder(order_id)
         return describe_ending(ended)
@@ -171,16 +172,20 @@ def answering(order_id: str) -> Iterator[None]:
         raise
 
 
-async def _runs(client: Client, order_id: str) -> bool:
+async def runs(client: Client, order_id: str) -> bool:
+    """Whether the order's journey is running. Asked without `WorkflowHandle.describe`, which cannot read the
+    search attributes that the time-skipping server has unset."""
+    request = DescribeWorkflowExecutionRequest(namespace=client.namespace)
+    request.execution.workflow_id = order_workflow_id(order_id)
     try:
-        described = await handle(client, order_id).describe(rpc_timeout=RPC_TIMEOUT)
+        described = await client.workflow_service.describe_workflow_execution(request, timeout=RPC_TIMEOUT)
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return False
         raise
-    return described.status is WorkflowExecutionStatus.RUNNING
+    return described.workflow_execution_info.status == WorkflowExecutionStatus.RUNNING.value
 
 
 async def _known(client: Client, ledger: Ledger, order_id: str) -> bool:
     """Whether the order was placed before: then nothing of it may be written over."""
-    return await ledger.journey(order_id) is not None or await _runs(client, order_id)
+    return await ledger.journey(order_id) is not None or await runs(client, order_id)

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from pydantic import Field
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
-from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 from journey.contract import JourneyEnd, JourneyStart, JourneyStatus
@@ -27,7 +26,7 @@ from runtime.convert import DATA_CONVERTER
 from runtime.cues import Stagehand
 from runtime.embedded import binary
 from runtime.orderfiles import OrderFile, ReportedFact
-from runtime.orders import demo_payment
+from runtime.orders import demo_payment, runs
 from runtime.retime import Moved, retimed_fact, retimed_order, shifting
 from runtime.returns import return_status
 from workflows.order_journey import OrderJourney
@@ -181,11 +180,7 @@ class _Show:
         return [await return_status(client, order_id, row.return_id) for row in rows]
 
     async def _running(self) -> bool:
-        """Asked without `describe`, which cannot read the search attributes that this server has unset."""
-        request = DescribeWorkflowExecutionRequest(namespace=self._environment.client.namespace)
-        request.execution.workflow_id = self.order.id
-        answer = await self._environment.client.workflow_service.describe_workflow_execution(request)
-        return answer.workflow_execution_info.status == WorkflowExecutionStatus.RUNNING.value
+        return await runs(self._environment.client, self._placed.order.order_id)
 
     async def _sleep_until(self, moment: datetime) -> None:
         now = await self._environment.get_current_time()

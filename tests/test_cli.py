@@ -76,9 +76,9 @@ def test_an_order_is_placed_told_about_held_and_asked_about(shop: CommandLine, t
 
     assert shop("pause", "A1", "--json").json()["paused"] is True
     assert shop("resume", "A1", "--json").json()["paused"] is False
-    skipped = shop("skip", "A1", "survey", "--reason", "asked by phone", "--json").json()
+    skipped = shop("skip", "A1", "survey", "--reason", "asked_by_phone", "--json").json()
     [survey] = [done for done in skipped["done"] if done["key"] == "survey"]
-    assert (survey["result"], survey["reason"]) == ("skipped", "asked by phone")
+    assert (survey["result"], survey["reason"]) == ("skipped", "asked_by_phone")
 
     again = shop("skip", "A1", "survey").complaint(1)
     assert again.startswith("key: no step survey is ahead; these are: ")
@@ -147,8 +147,17 @@ def test_a_wrong_order_gets_one_line_that_names_the_field(
 
 
 def test_a_wrong_fact_gets_one_line_that_names_the_field(alone: CommandLine, tmp_path: Path) -> None:
+    fact = fact_file(tmp_path, **{**SHIPPED, "parcel_id": "ann@mail.example"})
+    line = alone("signal", "A1", fact).complaint(2)
+    assert "parcel_id: should be an identifier" in line
+    assert "ann@mail" not in line
+
+
+def test_a_kind_that_resembles_a_known_one_is_pointed_out(shop: CommandLine, tmp_path: Path) -> None:
     fact = fact_file(tmp_path, **{**SHIPPED, "kind": "parcel_shiped"})
-    assert "did you mean `parcel_shipped`?" in alone("signal", "A1", fact).complaint(2)
+    told = " ".join(shop("signal", "nosuch", fact).err.split())
+    assert "parcel_shiped" in told
+    assert "did you mean `parcel_shipped`?" in told
 
 
 def test_a_wrong_playbook_gets_a_line_with_its_place(alone: CommandLine, tmp_path: Path) -> None:
@@ -165,7 +174,8 @@ def test_a_wrong_playbook_gets_a_line_with_its_place(alone: CommandLine, tmp_pat
 def test_an_unreachable_temporal_is_named(alone: CommandLine, tmp_path: Path) -> None:
     alone.environment["TEMPORAL_ADDRESS"] = "127.0.0.1:9"
     line = alone("status", "A1").complaint(3)
-    assert line == "TEMPORAL_ADDRESS: nobody answers at 127.0.0.1:9"
+    assert line.startswith("TEMPORAL_ADDRESS: ")
+    assert "127.0.0.1:9" in line
 
 
 def test_help_is_given() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from temporalio import workflow
@@ -319,10 +320,13 @@ TOO_LARGE = f"larger than {policies.LARGEST_FACT:,} bytes"
 
 
 def _body(args: Sequence[RawValue]) -> Any:
-    """What a signal brought, `TOO_LARGE`, or None where it is not JSON at all."""
-    if args and len(args[0].payload.data) > policies.LARGEST_FACT:
+    """What a signal brought: what its JSON says, or a word for what is none."""
+    if not args:
+        return "no argument"
+    payload = args[0].payload
+    if len(payload.data) > policies.LARGEST_FACT:
         return TOO_LARGE
     try:
-        return workflow.payload_converter().from_payload(args[0].payload, Any)
+        return workflow.payload_converter().from_payload(payload, Any)
     except Exception:
-        return None
+        return f"no JSON: {sha256(payload.SerializeToString(deterministic=True)).hexdigest()}"

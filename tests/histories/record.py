@@ -98,7 +98,7 @@ async def _operators(world: World, folder: Path) -> None:
     await world.until_sent(order, "order_confirmation")
     await journey.execute_update("pause")
     await journey.execute_update("resume")
-    await journey.execute_update("skip_step", StepRequest(key="survey", reason="asked by phone"))
+    await journey.execute_update("skip_step", StepRequest(key="survey", reason="asked_by_phone"))
     await journey.cancel()
     await world.until_over(order)
     await _keep(world, order, folder, "operators")
@@ -174,12 +174,11 @@ async def keep_history(world: World, workflow_id: str, folder: Path, name: str) 
 
 
 def main() -> int:
-    try:
-        [version] = sys.argv[1:]
-        asyncio.run(record(Path(__file__).parent / version))
-    except ValueError:
+    if len(sys.argv) != 2:
         print(__doc__, file=sys.stderr)  # noqa: T201
         return 2
+    try:
+        asyncio.run(record(Path(__file__).parent / sys.argv[1]))
     except FileExistsError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
