@@ -35,7 +35,7 @@ from runtime.inputs import (
 _MODELS: dict[str, type[FactBase]] = {
     model.model_fields["kind"].default: model for model in get_args(get_args(KnownFact)[0])
 }
-_OF_RETURNS = {"return_requested", "return_decided", "return_cancelled", "refund_cured", *FACTS}
+OF_RETURNS = {"return_requested", "return_decided", "return_cancelled", "refund_cured", *FACTS}
 """Requests and facts about returns: they are read where they are handed over."""
 
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
@@ -193,7 +193,7 @@ def _reported(data: Any, source: Source, strict: bool) -> ReportedFact:
 
 
 def _check(kind: str, body: dict[str, Any], source: Source) -> None:
-    if kind in _OF_RETURNS:
+    if kind in OF_RETURNS:
         return
     if kind not in _MODELS:
         text = f"should be one of: {', '.join(_MODELS)}{did_you_mean(kind, _MODELS)}"

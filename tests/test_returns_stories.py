@@ -369,3 +369,14 @@ async def test_no_refusal_without_a_rule(world: World) -> None:
     await world.days(40)
     with pytest.raises(Refused, match="could be returned until"):
         await world.ask(order_id)
+
+
+async def test_a_return_that_is_stopped_by_force_lets_its_order_go_on(world: World) -> None:
+    order_id = await world.delivered_order("ann")
+    await world.ask(order_id)
+    await world.until_return(order_id, lambda s: s.waits_for == "the first scan")
+    await world.return_(order_id).cancel()
+    status = await world.until(order_id, lambda status: "return_closed" in [h.kind for h in status.happened])
+    assert [each.note for each in status.happened if each.kind == "return_closed"] == ["cancelled"]
+    await world.days(2)
+    assert outcome(await world.status(order_id), "survey") is not None

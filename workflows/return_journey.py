@@ -1,5 +1,6 @@
 """A return, from the asking to the money."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -61,12 +62,18 @@ class ReturnJourney:
 
     @workflow.run
     async def run(self, start: ReturnStart) -> ReturnEnd:
-        if self._case.outcome is None and await self._is_approved():
-            await self._instruct()
-            if await self._came_back():
-                await self._inspect()
-                await self._settle()
-        return await self._close()
+        try:
+            if self._case.outcome is None and await self._is_approved():
+                await self._instruct()
+                if await self._came_back():
+                    await self._inspect()
+                    await self._settle()
+            return await self._close()
+        except (asyncio.CancelledError, FailureError) as error:
+            if not is_cancelled_exception(error):
+                raise
+            await self._stop()
+            raise asyncio.CancelledError from error
 
     async def _is_approved(self) -> bool:
         """By the policy, or by a person."""
@@ -266,6 +273,14 @@ class ReturnJourney:
             outcome=self._case.outcome,
             amount=self._case.money.amount if self._case.money else 0,
         )
+
+    async def _stop(self) -> None:
+        """An operator ended it by force: the order goes on, unless money may be moving."""
+        if self._case.money_key is None and self._case.decision.kind not in BY_OPERATOR:
+            now = workflow.now()
+            self._change(outcome=ReturnOutcome.CANCELLED, stage=Stage.CLOSED, closed_at=now)
+            await self._tell_order(ReturnOutcome.CANCELLED)
+        await self._keep()
 
     async def _tell_order(self, outcome: ReturnOutcome) -> None:
         fact_id = f"{self._start.return_id}:closed"

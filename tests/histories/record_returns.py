@@ -36,7 +36,6 @@ def policy(**changes: Any) -> Any:
 
 async def record(folder: Path) -> None:
     """Play everything and keep the history of every run."""
-    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="record-") as home:
         async with embedded_server(Path(home)) as server, dev_world(server, Path(home)) as world:
             await _examples(world, folder)
@@ -171,7 +170,9 @@ STORIES: dict[str, tuple[Any, Path_]] = {
 
 def main() -> int:
     [version] = sys.argv[1:]
-    asyncio.run(record(Path(__file__).parent / version))
+    folder = Path(__file__).parent / version
+    folder.mkdir(parents=True, exist_ok=True)
+    asyncio.run(record(folder))
     return 0
 
 
