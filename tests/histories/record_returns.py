@@ -29,8 +29,12 @@ EXAMPLES = ("sent_back", "exchanged", "never_arrived")
 Path_ = Callable[[World, str], Awaitable[None]]
 
 
+PATIENT = {"window": "900 days", "remind_after": "300 days", "expire_after": "600 days"}
+"""A busy machine may sleep for days, of which each lasts a tenth of a second."""
+
+
 def policy(**changes: Any) -> Any:
-    returns = ReturnPolicy.model_validate(changes)
+    returns = ReturnPolicy.model_validate({**PATIENT, **changes})
     return paced(DEFAULT.model_copy(update={"returns": returns}), DAY)
 
 
@@ -155,7 +159,7 @@ async def _cured(world: World, order_id: str) -> None:
 STORIES: dict[str, tuple[Any, Path_]] = {
     "refunded": (policy(), _refunded),
     "partly": (policy(wait_for_rest="1 day"), _partly),
-    "expired": (policy(), _expired),
+    "expired": (policy(remind_after="7 days", expire_after="21 days"), _expired),
     "cancelled": (policy(), _cancelled),
     "approved": (policy(approve_up_to={"EUR": 1}), _approved),
     "refused": (policy(approve_up_to={"EUR": 1}), _refused),
