@@ -53,6 +53,7 @@ class Rule(StrEnum):
     ORDER_CANCELLED = "order_cancelled"
     UNKNOWN_LINE = "unknown_line"
     NOTHING_LEFT = "nothing_left"
+    TOO_MANY = "too_many"
     ALREADY_RETURNED = "already_returned"
     NOT_DELIVERED = "not_delivered"
     DELIVERED = "delivered"

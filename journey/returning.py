@@ -10,7 +10,10 @@ from journey.return_case import ReturnStart
 from journey.return_contract import BY_OPERATOR, Refusal, ReturnDecision, ReturnRequest, Rule
 from journey.returns import decide
 from journey.returns_desk import Desk
-from journey.state import JourneyState, OpenedCase
+from journey.state import MOST, JourneyState, OpenedCase
+
+MOST_CASES = 50
+"""Returns and operators' refunds of one order, together."""
 
 
 def answer(state: JourneyState, playbook: Playbook, request: ReturnRequest, now: datetime) -> ReturnDecision:
@@ -22,9 +25,19 @@ def answer(state: JourneyState, playbook: Playbook, request: ReturnRequest, now:
         raise Refusal(Rule.ORDER_UNKNOWN, "order_id", "is not known to be placed")
     if state.facts.cancelled_at and not state.facts.parcels and request.kind not in BY_OPERATOR:
         raise Refusal(Rule.ORDER_CANCELLED, "order_id", "was cancelled before it was shipped")
+    _check_number(state, request)
     view = View(state, playbook, state.facts.order)
     cases = {return_id: case.decision for return_id, case in state.cases.items()}
     return decide(Desk(view, playbook.returns, cases, now), request, _next_id(state))
+
+
+def _check_number(state: JourneyState, request: ReturnRequest) -> None:
+    """A state knows so many returns and no more; one that it does not know would never be heard of again."""
+    most = MOST["returns"]
+    if request.kind not in BY_OPERATOR and len(state.facts.returns) >= most:
+        raise Refusal(Rule.TOO_MANY, "lines", f"this order has had {most} returns, and can have no more")
+    if len(state.cases) >= MOST_CASES:
+        raise Refusal(Rule.TOO_MANY, "order_id", f"this order has had {MOST_CASES} returns and refunds")
 
 
 def _next_id(state: JourneyState) -> str:

@@ -100,14 +100,14 @@ def _die_on_the_wire(point: Point) -> None:
     """Let the process die when half of the request's body, or all of it, is with the kernel."""
     write = AnyIOStream.write
 
-    async def mortal_write(stream: AnyIOStream, buffer: bytes, *patience: Any) -> None:
+    async def mortal_write(stream: AnyIOStream, buffer: bytes, **patience: Any) -> None:
         if b"amount=" not in buffer:
-            return await write(stream, buffer, *patience)
+            return await write(stream, buffer, **patience)
         half = len(buffer) // 2
-        await write(stream, buffer[:half], *patience)
+        await write(stream, buffer[:half], **patience)
         if point is Point.WHILE_WRITING:
             die()
-        await write(stream, buffer[half:], *patience)
+        await write(stream, buffer[half:], **patience)
         if point is Point.AFTER_WRITING:
             die()
         return None
