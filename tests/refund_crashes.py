@@ -112,7 +112,7 @@ def _die_on_the_wire(point: Point) -> None:
             die()
         return None
 
-    AnyIOStream.write = mortal_write  # type: ignore[method-assign]
+    AnyIOStream.write = mortal_write  # type: ignore[method-assign, assignment]
 
 
 async def _refund(attempt: Attempt, activity: type[Refunds]) -> None:
