@@ -42,6 +42,7 @@ from runtime.playbooks import load_playbook
 from runtime.rehearsal import rehearse as rehearse_order
 from runtime.return_commands import Counter, add_return_commands
 from runtime.returns import Refused, UnknownReturn
+from runtime.send_commands import add_send_commands
 from runtime.settings import LabelsName, MailerName, Settings, read_settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -148,8 +149,8 @@ def place(order: Path, playbook: PlaybookFile = None, as_json: AsJson = False) -
         async with door(settings) as (client, ledger):
             if payment := file.captured():
                 await ledger.keep_payment(payment)
-            placed = file.placed()
-            new = await place_order(client, ledger, placed, file.customer_profile(), book)
+            placed, who = file.placed(), file.customer_profile()
+            new = await place_order(client, ledger, placed, who, book, file.consents())
             try:
                 status = await order_status(client, ledger, file.order.order_id)
             except ConnectionError as error:
@@ -438,6 +439,7 @@ def _insert(order_id: str, settings: Settings, how_to: tuple[str, ...], gift_not
 
 
 add_return_commands(app, Counter(run, show, door, read_settings, _insert))
+add_send_commands(app, run)
 
 
 def main() -> None:

@@ -69,7 +69,8 @@ def build_sandbox() -> SandboxedWorkflowRunner:
 def build_activities(settings: Settings, ledger: Ledger) -> list[Any]:
     """Every activity, with the providers that the settings name."""
     mailer, letters = build_mailer(settings, ledger), build_letters(settings)
-    messages = Messages(ledger, mailer, letters, Terms(mail_from=settings.mail_from))
+    terms = Terms(mail_from=settings.mail_from, care_from=settings.mail_from_care, rate=settings.mail_rate)
+    messages = Messages(ledger, mailer, letters, terms)
     cases = Cases(ledger)
     warehouse = Address(settings.shop.name, settings.warehouse_address, settings.warehouse_country)
     return [
@@ -111,10 +112,33 @@ def build_mailer(settings: Settings, ledger: Ledger) -> Mailer:
         case MailerName.OUTBOX:
             return OutboxMailer(ledger)
         case MailerName.SENDGRID:
-            from activities.providers.sendgrid import SendGridMailer
+            return _sendgrid(settings)
+        case MailerName.SMTP:
+            return _smtp(settings)
 
-            assert settings.sendgrid_api_key is not None
-            return SendGridMailer(settings.sendgrid_api_key.get_secret_value(), host=settings.sendgrid_host)
+
+def _sendgrid(settings: Settings) -> Mailer:
+    from activities.providers.sendgrid import EU_HOST, HOST, SendGridMailer
+
+    assert settings.sendgrid_api_key is not None
+    host = settings.sendgrid_host or (EU_HOST if settings.sendgrid_region == "eu" else HOST)
+    key = settings.sendgrid_api_key.get_secret_value()
+    return SendGridMailer(key, host, sandbox=settings.sendgrid_sandbox)
+
+
+def _smtp(settings: Settings) -> Mailer:
+    from activities.providers.smtp import Security, SmtpMailer, SmtpServer
+
+    assert settings.smtp_host is not None
+    password = settings.smtp_password.get_secret_value() if settings.smtp_password else None
+    server = SmtpServer(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        security=Security(settings.smtp_security),
+        user=settings.smtp_user,
+        password=password,
+    )
+    return SmtpMailer(server)
 
 
 def build_letters(settings: Settings) -> Letters:

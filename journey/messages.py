@@ -6,8 +6,8 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from journey.facts import CarrierStatus, Line, LineQuantity, Model, Order
-from journey.playbook import MessageClass
-from journey.times import Instant
+from journey.playbook import Limits, MessageClass
+from journey.times import DAY, Instant, Window
 
 
 class ParcelContent(Model):
@@ -60,6 +60,13 @@ class SendRequest(Model):
     retried_at: Instant | None = Field(
         default=None, description="Set when an operator has a parked message tried again, and when."
     )
+    window: Window | None = Field(default=None, description="The step's hours of the customer's day.")
+    limits: Limits = Field(default_factory=Limits, description="The playbook's.")
+    day_seconds: float = Field(default=DAY, description="The playbook's; less than 86,400 paces a demo.")
+    asked_at: Instant | None = Field(
+        default=None,
+        description="The journey's clock, by which hours and caps are reckoned; by default the worker's.",
+    )
 
 
 class SendResult(StrEnum):
@@ -68,15 +75,17 @@ class SendResult(StrEnum):
     SENT = "sent"
     SUPPRESSED = "suppressed"
     HELD = "held"
+    EXPIRED = "expired"
     PARKED = "parked"
 
 
 class SendReceipt(Model):
-    """The answer: `held` says until when, `suppressed` and `parked` say why."""
+    """The answer: `held` says until when; `suppressed`, `expired` and `parked` say why."""
 
     result: SendResult
     reason: str = ""
     until: Instant | None = None
+    in_hours: bool = Field(default=False, description="`until` is within the hours of the customer's zone.")
 
     @model_validator(mode="after")
     def _held_until(self) -> Self:

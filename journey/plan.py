@@ -11,10 +11,10 @@ from pydantic import Field
 
 from journey.facts import Model
 from journey.moments import View, all_reported
-from journey.names import step_key
+from journey.names import send_key, step_key
 from journey.playbook import Anchor, Condition, MessageClass, Per, Playbook, Step
 from journey.state import JourneyState, OrderState, Outcome, Result
-from journey.times import Instant, fit
+from journey.times import Instant, fit, spread
 
 
 class Standing(StrEnum):
@@ -171,8 +171,7 @@ def _dated(view: View, step: Step, subject: str | None, moment: datetime, now: d
             return _planned(step, subject, Standing.EXPIRED, why=f"held too long: {reason}", due=first_due)
         return _planned(step, subject, standing, why=f"{why}; held: {reason}", expires_at=expires_at)
     due, why = _released(view, step, subject, first_due, why)
-    window = None if view.paced else step.window
-    due = fit(max(due, now), window, view.order.zone)
+    due = _in_hours(view, step, subject, due, now)
     if expires_at and due > expires_at:
         late = f"too late to say after {expires_at:%Y-%m-%d %H:%M} UTC"
         standing = Standing.EXPIRED if first_due <= now else Standing.DATED
@@ -183,6 +182,22 @@ def _dated(view: View, step: Step, subject: str | None, moment: datetime, now: d
     if missing:
         why = f"{why}; only if {missing[0]}, which is not so now"
     return _planned(step, subject, Standing.DATED, why=why, due=due, expires_at=expires_at)
+
+
+def _in_hours(view: View, step: Step, subject: str | None, due: datetime, now: datetime) -> datetime:
+    """The due time within the step's window. What a claim deferred keeps its time: the claim knows the
+    customer's own zone, and asks again."""
+    key = step_key(step.name, subject)
+    deferral = view.state.deferred.get(key)
+    if view.paced or step.window is None or (deferral and deferral.in_hours and deferral.until == due):
+        return max(due, now)
+    zone = view.order.zone
+    opening = fit(due, step.window, zone)
+    if opening > due:
+        opening = spread(
+            opening, send_key(view.order.order_id, key), view.playbook.limits.spread, step.window, zone
+        )
+    return fit(max(opening, now), step.window, zone)
 
 
 def _why(step: Step) -> str:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from journey.facts import Model
 from journey.names import Code
 from journey.return_policy import ReturnPolicy
-from journey.times import DAY, Duration, Length, Window, span
+from journey.times import DAY, Duration, Length, Window, reverse, span, windows_meet
 
 
 class MessageClass(StrEnum):
@@ -159,6 +159,65 @@ class Step(Model):
             raise ValueError(f"after: {anchor} is not a moment of a line; delivered and runs_out are")
 
 
+class Cap(Model):
+    """At most so many letters of these classes within a time, over all journeys of a customer."""
+
+    classes: tuple[MessageClass, ...] = Field(min_length=1)
+    most: int = Field(ge=1, le=1_000)
+    within: Duration
+
+
+NOT_TRANSACTIONAL = (MessageClass.CARE, MessageClass.MARKETING)
+
+
+class Limits(Model):
+    """Who may be written to, how often and when; asked in the transaction that claims a send.
+
+    A paced playbook has no hours and no holidays: its days are too short for them.
+    """
+
+    need_consent: tuple[MessageClass, ...] = Field(
+        default=NOT_TRANSACTIONAL,
+        description="Classes that need the customer's yes. The others need only that there is no no.",
+    )
+    caps: tuple[Cap, ...] = Field(
+        default=(
+            Cap(classes=(MessageClass.MARKETING,), most=2, within="7 days"),
+            Cap(classes=NOT_TRANSACTIONAL, most=1, within="1 day"),
+        ),
+        max_length=20,
+        description="What exceeds one is held until it no longer does.",
+    )
+    quiet: Window | None = Field(
+        default="21:00-08:00", description="Hours of the customer's day in which nothing is sent."
+    )
+    quiet_for: tuple[MessageClass, ...] = Field(
+        default=NOT_TRANSACTIONAL, description="Classes that respect the quiet hours."
+    )
+    holidays_for: tuple[MessageClass, ...] = Field(
+        default=(), description="Classes that are not sent on public holidays of the customer's country."
+    )
+    spread: Duration = Field(
+        default="0 minutes",
+        description="Letters that a window would let out at its opening are spread over this time after it.",
+    )
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if MessageClass.TRANSACTIONAL in self.need_consent:
+            raise ValueError("need_consent: transactional letters are part of the order and need none")
+        for field, duration in (("spread", self.spread), *(("caps", cap.within) for cap in self.caps)):
+            if duration.startswith("-"):
+                raise ValueError(f"{field}: should not be negative")
+        return self
+
+    def hours(self, message_class: MessageClass) -> Window | None:
+        """The hours in which a class may be sent, or `None` for all of them."""
+        if self.quiet is None or message_class not in self.quiet_for:
+            return None
+        return reverse(self.quiet)
+
+
 class Playbook(Model):
     """The steps, and the few assumptions that the whole journey rests on."""
 
@@ -188,6 +247,11 @@ class Playbook(Model):
         description="Nothing is planned further ahead than that after the order: goods that last for ten "
         "years do not keep a journey open so long.",
     )
+    limits: Limits = Field(
+        # A journey that began before there were limits lives under these from now on.
+        default_factory=Limits,
+        description="Consent, frequency caps, quiet hours and holidays.",
+    )
     day_seconds: float = Field(
         default=DAY, gt=0, le=DAY, description="How long a day lasts: less than 86,400 paces a demo."
     )
@@ -202,8 +266,14 @@ class Playbook(Model):
                 self._check_sent(f"steps.{number}.after", step, earlier.get(step.after.removeprefix("sent ")))
             for name in step.unless_sent:
                 self._check_sent(f"steps.{number}.unless_sent", step, earlier.get(name))
+            self._check_hours(f"steps.{number}.window", step)
             earlier[step.name] = step
         return self
+
+    def _check_hours(self, field: str, step: Step) -> None:
+        hours = self.limits.hours(step.message_class)
+        if step.window and hours and not windows_meet(step.window, hours):
+            raise ValueError(f"{field}: lies wholly in the quiet hours, {self.limits.quiet}")
 
     @staticmethod
     def _check_sent(field: str, step: Step, other: Step | None) -> None:

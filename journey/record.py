@@ -71,7 +71,7 @@ def with_receipt(state: JourneyState, step: PlannedStep, receipt: SendReceipt, n
         return state
     if receipt.result is SendResult.HELD:
         until = max(receipt.until or now, now + BREATH)
-        deferral = Deferral(until=until, reason=receipt.reason)
+        deferral = Deferral(until=until, reason=receipt.reason, in_hours=receipt.in_hours)
         return state.model_copy(update={"deferred": {**state.deferred, step.key: deferral}})
     result = Result(receipt.result.value)
     return with_outcome(state, step.outcome(result, now, receipt.reason or step.why))

@@ -407,6 +407,7 @@ class Deferral(Model):
 
     until: Instant
     reason: str
+    in_hours: bool = Field(default=False, description="Older runs: not known, so the window is asked again.")
 
 
 class OpenedCase(Model):

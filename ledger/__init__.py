@@ -6,8 +6,8 @@ from ledger.letters import Outbox
 from ledger.orders import Orders
 from ledger.payments import Payments
 from ledger.returns import Returns
-from ledger.sends import Sends
+from ledger.send_events import SendEvents
 
 
-class Ledger(Customers, Orders, Sends, Outbox, JourneyArchive, Payments, Returns):
+class Ledger(Customers, Orders, SendEvents, Outbox, JourneyArchive, Payments, Returns):
     """The whole ledger; each family of tables has its own module. `await Ledger.open(url)` opens it."""

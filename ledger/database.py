@@ -88,6 +88,11 @@ class Database:
         return statement.on_conflict_do_update(index_elements=list(key), set_=values, where=where)
 
 
+def insert(db: AsyncConnection, table: Table) -> Insert:
+    """`Database.insert` for who has only a connection."""
+    return sqlite.insert(table) if db.dialect.name == "sqlite" else postgresql.insert(table)
+
+
 def _cause(error: Exception) -> str:
     if isinstance(error, DBAPIError):
         return str(error.orig)

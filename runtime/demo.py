@@ -118,7 +118,8 @@ class Demo:
         placed, cues = self._moved(number, example)
         await _until(placed.at)
         profile = example.order.customer_profile()
-        await place_order(self._client, self._ledger, placed, profile, self._playbook)
+        consents = [each.model_copy(update={"at": placed.at}) for each in example.order.consents()]
+        await place_order(self._client, self._ledger, placed, profile, self._playbook, consents)
         order_id = placed.order.order_id
         hand = Stagehand(self._client, self._ledger, order_id, self._playbook, real_clock)
         for cue in sorted(cues, key=lambda cue: cue.moment):

@@ -1,6 +1,6 @@
 """Placing orders, reporting facts and asking about them, by whoever stands at a door."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -29,6 +29,7 @@ from ledger.customers import Profile
 from ledger.journeys import LateFact
 from ledger.orders import OrderPointer
 from ledger.payments import Payment
+from ledger.permissions import Consent
 from workflows import visibility
 from workflows.order_journey import OrderJourney
 
@@ -54,13 +55,17 @@ def handle(client: Client, order_id: str) -> WorkflowHandle[OrderJourney, Journe
     return client.get_workflow_handle_for(OrderJourney.run, order_workflow_id(order_id))
 
 
-async def place_order(
-    client: Client, ledger: Ledger, placed: OrderPlaced, profile: Profile, playbook: Playbook
+async def place_order(  # noqa: PLR0913, PLR0917
+    client: Client,
+    ledger: Ledger,
+    placed: OrderPlaced,
+    profile: Profile,
+    playbook: Playbook,
+    consents: Iterable[Consent] = (),
 ) -> bool:
-    """Keep the customer and start the journey; False if the order had been placed before.
-
-    Unless a payment was kept before, all of it counts as paid through the demo's provider.
-    """
+    """Keep the customer, and what they said yes to with this order, and start the journey; False if the
+    order had been placed before. Unless a payment was kept before, all of it counts as paid through the
+    demo's provider."""
     order = placed.order
     if await _known(client, ledger, order.order_id):
         return False
@@ -68,6 +73,8 @@ async def place_order(
     pointer = OrderPointer(order_id=order.order_id, customer_id=order.customer_id, placed_at=placed.at)
     await ledger.keep_order(pointer)
     await ledger.keep_payment(demo_payment(placed))
+    for consent in consents:
+        await ledger.keep_consent(consent)
     state = begun(placed)
     # What is due at once will be over when the first search attributes could be seen.
     ahead = [step for step in plan(state, playbook, placed.at) if not step.is_due(placed.at)]

@@ -71,6 +71,8 @@ async def rehearse(
     started = time.monotonic()
     async with _stage(working) as (environment, ledger):
         await ledger.keep_customer(order.customer_profile())
+        for consent in order.consents():
+            await ledger.keep_consent(consent)
         forth, back = shifting(order.placed_at, await environment.get_current_time())
         placed = retimed_order(order.placed(), forth)
         # Always the demo's money, whoever holds the real payment.

@@ -126,7 +126,8 @@ class OrderJourney:
     async def _send(self, due: list[PlannedStep]) -> None:
         """Try each once, cheaply. What fails goes on beside the loop, patiently and in sight of the
         operators. The receipts are recorded together, since a replay may bring them in another order."""
-        requests = [send_request(self._state, self._playbook, step) for step in due]
+        asked_at = workflow.now()
+        requests = [send_request(self._state, self._playbook, step, asked_at) for step in due]
         receipts = await asyncio.gather(*(_try_at_once(request) for request in requests))
         now = workflow.now()
         for step, request, receipt in zip(due, requests, receipts, strict=True):

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "returns_1"
-down_revision = "0001"
+down_revision = "0002_sends"
 branch_labels = None
 depends_on = None
 
