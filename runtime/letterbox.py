@@ -50,8 +50,10 @@ class Letterbox:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         before = len(self._written)
         for order_id in order_ids:
+            # A letter lies in the outbox only after its send was claimed, so the letters are read first.
+            letters = await self._ledger.outbox(order_id=order_id)
             sends = {send.reference: send for send in await self._ledger.sends_of(order_id)}
-            for letter in await self._ledger.outbox(order_id=order_id):
+            for letter in letters:
                 if letter.reference not in self._written:
                     self._write(letter, sends[letter.reference])
         if len(self._written) != before or not self.index.exists():
