@@ -50,7 +50,7 @@ def test_the_gallery_shows_each_letter_in_each_language(tmp_path: Path) -> None:
         assert html.with_suffix(".txt").stat().st_size == each.text_bytes > 300
         assert f'src="{each.locale}/{each.message}.html"' in page
     messages = [each.message for each in summary.written if each.locale == "de"]
-    assert messages[:21] == [step.letter for step in PLAYBOOK.steps]
+    assert messages[:21] == list(dict.fromkeys(step.letter for step in PLAYBOOK.steps))
     assert "replenishment_humorous" in messages
 
 
