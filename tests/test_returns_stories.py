@@ -380,3 +380,13 @@ async def test_a_return_that_is_stopped_by_force_lets_its_order_go_on(world: Wor
     assert [each.note for each in status.happened if each.kind == "return_closed"] == ["cancelled"]
     await world.days(2)
     assert outcome(await world.status(order_id), "survey") is not None
+
+
+@pytest.mark.parametrize(("update", "kind"), [("goodwill_refund", "goodwill"), ("refund", "refund")])
+async def test_an_operators_refund_has_an_update_of_its_own(world: World, update: str, kind: str) -> None:
+    order_id = await world.delivered_order("ann")
+    request = ReturnRequest(amount=300, by="maria")
+    decision = await world.journey(order_id).execute_update(update, request, result_type=ReturnDecision)
+    assert (decision.kind, decision.verdict) == (CaseKind(kind), Verdict.APPROVED)
+    await closed(world, order_id)
+    assert await given_back(world, order_id) == {"r1": 300}

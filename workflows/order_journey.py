@@ -36,7 +36,7 @@ with workflow.unsafe.imports_passed_through():
     from journey.plan import FINAL, PlannedStep, Standing, closes_at, next_wake, plan
     from journey.playbook import Per
     from journey.record import paused, resumed, retried, with_fact, with_outcome, with_receipt
-    from journey.return_contract import Refusal, ReturnDecision, ReturnRequest
+    from journey.return_contract import CaseKind, Refusal, ReturnDecision, ReturnRequest
     from journey.returning import answer, return_start, started, unstarted, with_case
     from journey.sending import send_request
     from journey.state import JourneyState, Result
@@ -265,14 +265,33 @@ class OrderJourney:
 
     @workflow.update(description="Ask for a return, a claim or a refund; answered by the policy at once.")
     def request_return(self, request: ReturnRequest) -> ReturnDecision:
-        decision = self._can_return(request)
-        self._state = with_case(self._state, request, decision, workflow.now())
-        self._news = True
-        return decision
+        return self._open(request)
 
     @request_return.validator
     def _may_return(self, request: ReturnRequest) -> None:
         self._can_return(request)
+
+    @workflow.update(description="Give some money back as a gesture; above a limit a second person approves.")
+    def goodwill_refund(self, request: ReturnRequest) -> ReturnDecision:
+        return self._open(_as(CaseKind.GOODWILL, request))
+
+    @goodwill_refund.validator
+    def _may_give(self, request: ReturnRequest) -> None:
+        self._can_return(_as(CaseKind.GOODWILL, request))
+
+    @workflow.update(description="Give money back for lines; above a limit a second person approves.")
+    def refund(self, request: ReturnRequest) -> ReturnDecision:
+        return self._open(_as(CaseKind.REFUND, request))
+
+    @refund.validator
+    def _may_refund(self, request: ReturnRequest) -> None:
+        self._can_return(_as(CaseKind.REFUND, request))
+
+    def _open(self, request: ReturnRequest) -> ReturnDecision:
+        decision = self._can_return(request)
+        self._state = with_case(self._state, request, decision, workflow.now())
+        self._news = True
+        return decision
 
     def _can_return(self, request: ReturnRequest) -> ReturnDecision:
         try:
@@ -289,6 +308,10 @@ class OrderJourney:
         if key not in steps:
             raise ApplicationError(f"key: no step {key} is ahead; these are: {', '.join(steps) or 'none'}")
         return steps[key]
+
+
+def _as(kind: CaseKind, request: ReturnRequest) -> ReturnRequest:
+    return request.model_copy(update={"kind": kind})
 
 
 async def _try_at_once(request: SendRequest) -> SendReceipt | None:
