@@ -1,11 +1,15 @@
-"""What must outlive a run: customers, claims, letters, ended journeys."""
+"""What must outlive a run: customers, claims, letters, ended journeys, what came in."""
 
 from ledger.customers import Customers
+from ledger.inbox import Inbox
 from ledger.journeys import JourneyArchive
+from ledger.keys import Keys
 from ledger.letters import Outbox
 from ledger.orders import Orders
+from ledger.people import People
+from ledger.providers import ProviderEvents
 from ledger.sends import Sends
 
 
-class Ledger(Customers, Orders, Sends, Outbox, JourneyArchive):
+class Ledger(Customers, People, Orders, Sends, Outbox, JourneyArchive, Inbox, Keys, ProviderEvents):
     """The whole ledger; each family of tables has its own module. `await Ledger.open(url)` opens it."""

@@ -1,11 +1,9 @@
 """Placing orders, reporting facts and asking about them, by whoever stands at a door."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from ledger.journeys import LateFact
-from ledger.orders import OrderPointer
 from pydantic import ValidationError
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
@@ -20,8 +18,13 @@ from journey.playbook import Playbook
 from journey.record import begun
 from ledger import Ledger
 from ledger.customers import Profile
+from ledger.journeys import LateFact
+from ledger.orders import OrderPointer
 from workflows import visibility
 from workflows.order_journey import OrderJourney
+
+RPC_TIMEOUT = timedelta(seconds=10)
+"""How long one call to Temporal may take."""
 
 
 class UnknownOrder(Exception):
@@ -50,17 +53,31 @@ async def place_order(
     await ledger.keep_customer(profile)
     pointer = OrderPointer(order_id=order.order_id, customer_id=order.customer_id, placed_at=placed.at)
     await ledger.keep_order(pointer)
+    return await start_journey(client, placed, playbook)
+
+
+async def start_journey(
+    client: Client, placed: OrderPlaced, playbook: Playbook, first: tuple[str, dict[str, Any]] | None = None
+) -> bool:
+    """Start an order's journey, with a first fact if there is one; False if there had been a journey.
+
+    A fact reaches a journey that runs already, too: it is signal-with-start.
+    """
     state = begun(placed)
     ahead = plan(state, playbook, placed.at)
+    kind, body = first or (None, None)
     try:
         await client.start_workflow(
             OrderJourney.run,
             JourneyStart(placed=placed, playbook=playbook),
-            id=order_workflow_id(order.order_id),
+            id=order_workflow_id(placed.order.order_id),
             task_queue=TASK_QUEUE,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             search_attributes=visibility.attributes(state, playbook, ahead),
             static_summary=visibility.summary(state),
+            start_signal=kind,
+            start_signal_args=[body] if kind else [],
+            rpc_timeout=RPC_TIMEOUT,
         )
     except WorkflowAlreadyStartedError:
         return False
@@ -76,7 +93,7 @@ async def report_fact(
     """
     if await ledger.journey(order_id) is None:
         try:
-            await handle(client, order_id).signal(kind, body)
+            await handle(client, order_id).signal(kind, body, rpc_timeout=RPC_TIMEOUT)
             return Reported.RECORDED
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
