@@ -25,9 +25,11 @@ from ledger import Ledger
 from ledger.database import LedgerError
 from runtime import screen
 from runtime.connection import Connection, configured_address, temporal
-from runtime.demo import DAY_SECONDS, Clock, Demo, DemoReport, read_examples
+from runtime.demo import DAY_SECONDS, Clock, Demo, DemoReport, paced, read_examples
 from runtime.embedded import NAMESPACE, known_server
+from runtime.inbox_commands import inbox_app
 from runtime.inputs import InputError
+from runtime.key_commands import keys_app
 from runtime.letterbox import Letterbox
 from runtime.logs import configure_logs, configure_telemetry
 from runtime.orderfiles import read_fact_file, read_facts, read_order
@@ -35,6 +37,7 @@ from runtime.orders import UnknownOrder, handle, order_status, place_order, repo
 from runtime.playbooks import load_playbook
 from runtime.rehearsal import rehearse as rehearse_order
 from runtime.settings import Settings
+from service.sources.all import read_again
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 screen_out = Console()
@@ -84,6 +87,10 @@ def _ended(command: Coroutine[Any, Any, int | None]) -> tuple[int, str]:
         return 3, f"Temporal says: {error.message}"
     except KeyboardInterrupt:
         return 130, ""
+
+
+app.add_typer(inbox_app(run, read_again), name="inbox")
+app.add_typer(keys_app(run), name="keys")
 
 
 def show(model: BaseModel, as_json: bool, view: Any) -> None:
@@ -272,10 +279,16 @@ def demo(
         examples = read_examples(orders)
         if not examples:
             raise Failure(2, f"{orders}: no folder with an order.json is in it")
-        async with door(settings) as (client, ledger):
+        from service.serving import doors_within
+
+        pace = paced(book, clock.day_seconds)
+        async with (
+            door(settings) as (client, ledger),
+            doors_within(settings, ledger, lambda: client, pace) as address,
+        ):
             play = Demo(client, ledger, examples, book, clock)
             box = Letterbox(ledger, home / "letters")
-            report = await _played(play, box, _places(home, box), as_json)
+            report = await _played(play, box, _places(home, box, address), as_json)
             if as_json:
                 print(report.model_dump_json())  # noqa: T201
             if not once:
@@ -286,10 +299,10 @@ def demo(
     run(command())
 
 
-def _places(home: Path, box: Letterbox) -> list[str]:
+def _places(home: Path, box: Letterbox, address: str) -> list[str]:
     server = known_server(home)
     ui = f"Temporal UI  {server.ui}/namespaces/{NAMESPACE}/workflows" if server else ""
-    return [ui, f"Letters      {box.index.resolve().as_uri()}"]
+    return [ui, f"The doors    {address}/docs", f"Letters      {box.index.resolve().as_uri()}"]
 
 
 async def _played(play: Demo, box: Letterbox, where: list[str], as_json: bool) -> DemoReport:

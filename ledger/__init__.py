@@ -11,5 +11,5 @@ from ledger.providers import ProviderEvents
 from ledger.sends import Sends
 
 
-class Ledger(Customers, People, Orders, Sends, Outbox, JourneyArchive, Inbox, Keys, ProviderEvents):
+class Ledger(Inbox, Keys, People, ProviderEvents, Customers, Orders, Sends, Outbox, JourneyArchive):
     """The whole ledger; each family of tables has its own module. `await Ledger.open(url)` opens it."""

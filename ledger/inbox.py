@@ -79,9 +79,7 @@ class Inbox(Database):
         if each.pointer is not None:
             values = {**each.pointer.model_dump(), "address": list(each.pointer.address)}
             await db.execute(self.upsert(orders, values, [orders.c.order_id]))
-        if each.parcel_id and each.tracking_number and each.order_id:
-            names = {"tracking_number": each.tracking_number, "order_id": each.order_id}
-            values = {**names, "parcel_id": each.parcel_id}
+        for values in _parcels(each):
             await db.execute(self.insert(parcels).values(values).on_conflict_do_nothing())
         if each.provider_event is not None:
             values = each.provider_event.model_dump() | {"handled_at": None}
@@ -183,6 +181,20 @@ def _new_row(each: Incoming, now: datetime) -> dict[str, object]:
         "attempts": 0,
         "ended_at": None if state is InboxState.RECEIVED else now,
     }
+
+
+def _parcels(each: Incoming) -> list[dict[str, str]]:
+    """Whose parcel each carrier's number is: later, a carrier tells of nothing but the number."""
+    shipped = [deed.body for deed in each.deeds if deed.kind == "parcel_shipped" and each.order_id]
+    return [
+        {
+            "tracking_number": str(body["tracking_number"]),
+            "order_id": str(each.order_id),
+            "parcel_id": str(body["parcel_id"]),
+        }
+        for body in shipped
+        if body.get("tracking_number") and body.get("parcel_id")
+    ]
 
 
 async def _known(db: AsyncConnection, each: Incoming) -> Acceptance:

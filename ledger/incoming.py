@@ -19,6 +19,13 @@ ERASE = "erase_customer"
 """The deed that forgets a customer. It is no fact of an order."""
 
 
+MAIL = "mail_event"
+"""The deed that settles what was in doubt of a letter."""
+
+EXPORT = "customer_asks_for_data"
+"""A deed for a person: the shop hands a customer what is known of them."""
+
+
 class Deed(Model):
     """One thing to be done in the background. Nothing personal is in it."""
 
@@ -69,7 +76,6 @@ class Incoming(Model):
     deeds: tuple[Deed, ...] = ()
     person: Person | None = None
     pointer: OrderPointer | None = None
-    parcel_id: OpaqueId | None = Field(default=None, description="The parcel that `tracking_number` names.")
     provider_event: ProviderEvent | None = None
     problem: str = ""
     raw: str | None = None

@@ -4,9 +4,10 @@ from datetime import datetime
 
 from sqlalchemy import select, update
 
-from ledger.database import Database
 from ledger.door_tables import provider_events
 from ledger.incoming import ProviderEvent
+from ledger.sends import IN_DOUBT, Sends
+from ledger.tables import sends
 
 _COLUMNS = (
     *(provider_events.c.provider, provider_events.c.event_id, provider_events.c.reference),
@@ -14,7 +15,7 @@ _COLUMNS = (
 )
 
 
-class ProviderEvents(Database):
+class ProviderEvents(Sends):
     """The events' rows. Whoever acts on an event marks it handled; until then it stays in line."""
 
     async def provider_events(
@@ -39,3 +40,16 @@ class ProviderEvents(Database):
         )
         async with self.writing() as db:
             await db.execute(update(provider_events).where(which).values(handled_at=now))
+
+    async def settle_mail(self, reference: str, now: datetime) -> str:
+        """A provider that tells of a mail has it: an attempt that nobody could tell the end of is settled.
+
+        Bounces, drops and complaints stay in line for whoever keeps the suppression list.
+        """
+        found = await self.sends(sends.c.reference == reference)
+        if not found:
+            return "no letter has this reference"
+        if found[0].state not in IN_DOUBT:
+            return "kept"
+        await self.accept_send(found[0], None, now)
+        return "kept; the letter was in doubt and is settled"

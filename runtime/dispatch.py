@@ -13,8 +13,8 @@ from datetime import timedelta
 import structlog
 from temporalio.client import Client
 
+from ledger import incoming
 from ledger.inbox import InboxRow, InboxState, Verdict
-from ledger.incoming import ERASE
 from runtime.delivery import Delivery, TemporalIsAway, again, parked
 
 LEASE = timedelta(minutes=5)
@@ -93,9 +93,16 @@ class Dispatcher:
 
     async def _verdict(self, client: Client, row: InboxRow) -> Verdict:
         try:
-            if row.deeds[0].kind == ERASE:
-                return await self._forgotten(row)
-            return await self._delivery.of(client, row)
+            match row.deeds[0].kind:
+                case incoming.ERASE:
+                    return await self._forgotten(row)
+                case incoming.EXPORT:
+                    return parked(row, f"{row.deeds[0].body['customer_id']} asks for what is known of them")
+                case incoming.MAIL:
+                    reference = str(row.deeds[0].body["reference"])
+                    return _done(row, await self._ledger.settle_mail(reference, self._now()))
+                case _:
+                    return await self._delivery.of(client, row)
         except TemporalIsAway:
             return again(row, self._now(), "Temporal is away", seconds=3)
         except Exception as error:
@@ -106,8 +113,12 @@ class Dispatcher:
     async def _forgotten(self, row: InboxRow) -> Verdict:
         if self._erase is None:
             return parked(row, "nobody here can forget a customer")
-        told = await self._erase(str(row.deeds[0].body["customer_id"]))
-        return Verdict(number=row.number, state=InboxState.DISPATCHED, reason=told)
+        told = [await self._erase(str(deed.body["customer_id"])) for deed in row.deeds]
+        return _done(row, "; ".join(dict.fromkeys(told)))
+
+
+def _done(row: InboxRow, reason: str) -> Verdict:
+    return Verdict(number=row.number, state=InboxState.DISPATCHED, reason=reason)
 
 
 def _by_order(rows: list[InboxRow]) -> list[list[InboxRow]]:

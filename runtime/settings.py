@@ -8,7 +8,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from runtime.door_settings import DoorSettings
 
 
 class MailerName(StrEnum):
@@ -18,7 +20,7 @@ class MailerName(StrEnum):
     SENDGRID = "sendgrid"
 
 
-class Settings(BaseSettings):
+class Settings(DoorSettings):
     """Read from `THEREAFTER_*`; `pydantic.ValidationError` names each variable that is wrong."""
 
     model_config = SettingsConfigDict(env_prefix="THEREAFTER_", extra="ignore")

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "ledger": {"journey", "ledger"},
     "activities": {"journey", "ledger", "activities"},
     "workflows": BELOW_THE_DOORS,
-    "service": BELOW_THE_DOORS | {"service"},
+    "service": BELOW_THE_DOORS | {"service", "runtime"},
     "runtime": {"journey", "ledger", "runtime", "workflows"},
     "starter": BELOW_THE_DOORS | {"service", "runtime", "starter", "worker"},
     "worker": BELOW_THE_DOORS | {"service", "runtime", "worker", "activities.providers"},
