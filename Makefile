@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-h
 	--no-header --no-annotate $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lock clean
+.PHONY: help demo test check gallery catalogs lock clean
 
 help: ## show this list
 	@echo "Thereafter: everything a shop does for its customer after the order is paid"
@@ -27,6 +27,12 @@ check: $(VENV)/.dev ## format, lint, strict types and tests: what a change has t
 	@echo "lint" && $(BIN)/ruff check .
 	@echo "types" && $(BIN)/mypy $(CODE)
 	@echo "tests" && $(BIN)/python -m pytest $(ARGS)
+
+gallery: $(VENV)/.dev ## every letter on one page and, with Chromium, in pictures: OUT=build/gallery
+	@$(BIN)/python -m tests.screenshots $(or $(OUT),build/gallery)
+
+catalogs: $(VENV)/.dev ## bring the translations in step with the templates; ARGS="fr" starts a new language
+	@$(BIN)/python -m activities.letter_upkeep $(ARGS)
 
 lock: $(BIN)/uv ## write the lock files again after a change of pyproject.toml; UPGRADE=1 takes newer versions
 	@$(COMPILE) -o requirements.lock

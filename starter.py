@@ -1,42 +1,46 @@
 """The command line: place orders, report facts, ask, rehearse, and see the whole thing run.
 
-Exit codes: 0 done; 1 it ran, but not to the wished end; 2 wrong input; 3 nobody answers; 4 no such order.
+Exit codes: 0 done; 1 it ran, but not to the wished end; 2 wrong input; 3 nobody answers; 4 no such order;
+70 a defect of ours.
 """
 
 import asyncio
 import json
+import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
+from signal import SIGINT
 from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from rich.console import Console, Group
 from rich.live import Live
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
 from journey.contract import JourneyStatus, StepRequest
-from journey.facts import problems
 from ledger import Ledger
 from ledger.database import LedgerError
 from runtime import screen
 from runtime.connection import Connection, configured_address, temporal
 from runtime.demo import DAY_SECONDS, Clock, Demo, DemoReport, paced, read_examples
-from runtime.embedded import NAMESPACE, known_server
+from runtime.embedded import NAMESPACE, known_server, running_server
 from runtime.inbox_commands import inbox_app
 from runtime.inputs import InputError
 from runtime.key_commands import keys_app
+from runtime.letter_commands import Trial, try_letter, valid_address
+from runtime.letter_commands import preview as write_preview
 from runtime.letterbox import Letterbox
 from runtime.logs import configure_logs, configure_telemetry
 from runtime.orderfiles import read_fact_file, read_facts, read_order
 from runtime.orders import UnknownOrder, handle, order_status, place_order, report_fact
 from runtime.playbooks import load_playbook
 from runtime.rehearsal import rehearse as rehearse_order
-from runtime.settings import Settings
+from runtime.settings import MailerName, Settings, read_settings
 from service.sources.all import read_again
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -66,7 +70,7 @@ def run(command: Coroutine[Any, Any, int | None]) -> None:
 
 def _ended(command: Coroutine[Any, Any, int | None]) -> tuple[int, str]:
     try:
-        home = Settings().home
+        home = read_settings().home
         home.mkdir(parents=True, exist_ok=True)
         configure_logs(home / "thereafter.log")
         configure_telemetry()
@@ -75,8 +79,6 @@ def _ended(command: Coroutine[Any, Any, int | None]) -> tuple[int, str]:
         return failure.code, str(failure)
     except InputError as error:
         return 2, str(error)
-    except ValidationError as error:
-        return 2, f"settings: {problems(error)}"
     except UnknownOrder as error:
         return 4, f"no order {error} was placed here"
     except WorkflowUpdateFailedError as error:
@@ -87,6 +89,9 @@ def _ended(command: Coroutine[Any, Any, int | None]) -> tuple[int, str]:
         return 3, f"Temporal says: {error.message}"
     except KeyboardInterrupt:
         return 130, ""
+    except Exception as error:
+        logging.getLogger("thereafter").exception("a command broke")
+        return 70, f"this should not happen: {type(error).__name__}; the log in THEREAFTER_HOME has more"
 
 
 app.add_typer(inbox_app(run, read_again), name="inbox")
@@ -126,7 +131,7 @@ def place(order: Path, playbook: PlaybookFile = None, as_json: AsJson = False) -
     """Place the order of ORDER.json: its journey starts."""
 
     async def command() -> int:
-        settings = Settings()
+        settings = read_settings()
         file, book = read_order(order), load_playbook(playbook or settings.playbook)
         async with door(settings) as (client, ledger):
             new = await place_order(client, ledger, file.placed(), file.customer_profile(), book)
@@ -145,7 +150,7 @@ def signal(order_id: OrderId, fact: Path, as_json: AsJson = False) -> None:
 
     async def command() -> int:
         reported = read_fact_file(fact)
-        async with door(Settings()) as (client, ledger):
+        async with door(read_settings()) as (client, ledger):
             what = await report_fact(client, ledger, order_id, reported.kind, reported.body)
         if as_json:
             print(json.dumps({"order_id": order_id, "kind": reported.kind, "result": what}))  # noqa: T201
@@ -161,7 +166,7 @@ def status(order_id: OrderId, as_json: AsJson = False) -> None:
     """What happened to an order, what is next, when and why, and what was not sent and why."""
 
     async def command() -> None:
-        async with door(Settings()) as (client, ledger):
+        async with door(read_settings()) as (client, ledger):
             found = await order_status(client, ledger, order_id)
         show(found, as_json, screen.status_view(found))
 
@@ -170,7 +175,7 @@ def status(order_id: OrderId, as_json: AsJson = False) -> None:
 
 def _updated(order_id: str, as_json: bool, name: str, request: StepRequest | None = None) -> None:
     async def command() -> None:
-        async with door(Settings()) as (client, ledger):
+        async with door(read_settings()) as (client, ledger):
             if await ledger.journey(order_id) is not None:
                 raise Failure(1, f"order {order_id}: the journey is over")
             arguments = [request] if request else []
@@ -213,9 +218,8 @@ def health(as_json: AsJson = False) -> None:
     """Whether Temporal and the ledger answer: exit code 0, or 3 and the reason."""
 
     async def command() -> None:
-        settings = Settings()
-        server = known_server(settings.home)
-        if configured_address() is None and (server is None or not server.runs()):
+        settings = read_settings()
+        if configured_address() is None and running_server(settings.home) is None:
             raise ConnectionError(f"no server runs in {settings.home}; `python worker.py` starts one")
         ledger = await Ledger.open(settings.ledger())
         try:
@@ -239,12 +243,12 @@ def rehearse(
     """Play an order's whole life in seconds, with the production workflow on a skipping clock."""
 
     async def command() -> None:
-        settings = Settings()
+        settings = read_settings()
         file, book = read_order(order), load_playbook(playbook or settings.playbook)
         reported = read_facts(facts) if facts else []
         from worker import build_activities, build_worker
 
-        rehearsal_settings = settings.model_copy(update={"mailer": "outbox"})
+        rehearsal_settings = settings.model_copy(update={"mailer": MailerName.OUTBOX})
 
         def working(client: Client, ledger: Ledger) -> Any:
             return build_worker(client, build_activities(rehearsal_settings, ledger))
@@ -270,17 +274,17 @@ def demo(
     """Watch example orders live through a year, at a day a second, on a real Temporal server."""
 
     async def command() -> int:
-        settings = Settings()
+        settings = read_settings()
         home = folder or settings.home / "demo"
-        settings = settings.model_copy(update={"home": home, "ledger_url": None, "mailer": "outbox"})
+        settings = settings.model_copy(update={"home": home, "ledger_url": None, "mailer": MailerName.OUTBOX})
         home.mkdir(parents=True, exist_ok=True)
-        book = load_playbook(settings.playbook)
-        clock = Clock(home / "demo.json", day or (DAY_SECONDS / 2 if once else DAY_SECONDS))
         examples = read_examples(orders)
         if not examples:
             raise Failure(2, f"{orders}: no folder with an order.json is in it")
         from service.serving import doors_within
 
+        book = load_playbook(settings.playbook)
+        clock = Clock(home / "demo.json", day or (DAY_SECONDS / 2 if once else DAY_SECONDS))
         pace = paced(book, clock.day_seconds)
         async with (
             door(settings) as (client, ledger),
@@ -296,7 +300,18 @@ def demo(
                 await asyncio.Event().wait()
         return 0 if report.completed == report.orders else 1
 
-    run(command())
+    run(command() if once else _until_interrupted(command()))
+
+
+async def _until_interrupted(command: Coroutine[Any, Any, int]) -> int:
+    """Ctrl-C is how it is meant to end."""
+    task = asyncio.create_task(command)
+    asyncio.get_running_loop().add_signal_handler(SIGINT, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        screen_err.print("Stopped. The same command goes on where it was.")
+        return 0
 
 
 def _places(home: Path, box: Letterbox, address: str) -> list[str]:
@@ -316,9 +331,67 @@ async def _played(play: Demo, box: Letterbox, where: list[str], as_json: bool) -
             await box.update(list(names))
             live.update(Group(screen.demo_view(statuses, names, play.clock.day), "", *where))
 
-        await play.finish(0.5, look)
-    await playing
+        try:
+            await play.finish(0.5, look)
+            await playing
+        finally:
+            playing.cancel()
     return await play.report()
+
+
+@app.command()
+def preview(
+    order: Annotated[
+        Path | None, typer.Option(help="An order to write about; by default the examples.")
+    ] = None,
+    locale: Annotated[str | None, typer.Option(help="One language; by default all.")] = None,
+    out: Annotated[Path, typer.Option(help="The folder of the gallery.")] = Path("build/gallery"),
+    playbook: PlaybookFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write every letter of a playbook as a gallery: OUT/index.html, OUT/LOCALE/MESSAGE.html and .txt."""
+
+    async def command() -> int:
+        settings = read_settings()
+        from worker import build_letters
+
+        book = load_playbook(playbook or settings.playbook)
+        summary = write_preview(out, book, order, locale, build_letters(settings))
+        if as_json:
+            print(json.dumps(summary.as_dict()))  # noqa: T201
+        else:
+            screen_out.print(f"{len(summary.written)} letters: {summary.index.resolve().as_uri()}")
+        for each in summary.problems:
+            screen_err.print(f"{each.locale} {each.message}: {each.problem}", style="red", markup=False)
+        return 1 if summary.problems else 0
+
+    run(command())
+
+
+@app.command("test-send")
+def test_send(
+    message: str,
+    to: Annotated[str, typer.Option(help="The address that gets it.")],
+    locale: str = "en",
+    playbook: PlaybookFile = None,
+) -> None:
+    """Send one letter about an example order to ADDRESS, by the mailer of the settings."""
+
+    async def command() -> None:
+        settings = read_settings()
+        from worker import build_letters, build_mailer
+
+        book = load_playbook(playbook or settings.playbook)
+        trial = Trial(message=message, to=valid_address(to), locale=locale, sender=settings.mail_from)
+        ledger = await Ledger.open(settings.ledger())
+        try:
+            mailer = build_mailer(settings, ledger)
+            await try_letter(trial, book, build_letters(settings), mailer)
+        finally:
+            await ledger.close()
+        screen_out.print(f"{message}: taken by {mailer.name}")
+
+    run(command())
 
 
 def main() -> None:

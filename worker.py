@@ -13,27 +13,29 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from pydantic import ValidationError
 from temporalio.client import Client
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.journeys import Journeys
-from activities.letter_shop import Shop
 from activities.letters import Letters
 from activities.mailer import Mailer
 from activities.messages import Messages, Terms
 from activities.providers.outbox import OutboxMailer
-from journey.facts import problems
 from journey.names import TASK_QUEUE
 from ledger import Ledger
+from ledger.database import LedgerError
 from runtime.connection import temporal
+from runtime.inputs import InputError
 from runtime.logs import configure_logs, configure_telemetry
-from runtime.settings import MailerName, Settings
+from runtime.settings import MailerName, Settings, read_settings
 from workflows.order_journey import OrderJourney
 
 TEMPLATES = Path(__file__).parent / "templates"
 OUR_MODULES = ("activities", "journey", "ledger", "workflows")
+FIRST_TRIES_AT_ONCE = 16
+"""A hundred letters that are due at one instant and all claimed at once would all be late: those that are
+begun have to end within their five seconds. The others wait their turn, unclaimed."""
 
 
 def build_worker(client: Client, activities: Sequence[Any], *, max_cached_workflows: int = 1_000) -> Worker:
@@ -50,6 +52,7 @@ def build_worker(client: Client, activities: Sequence[Any], *, max_cached_workfl
         activities=activities,
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
         max_cached_workflows=max_cached_workflows,
+        max_concurrent_local_activities=FIRST_TRIES_AT_ONCE,
         graceful_shutdown_timeout=timedelta(seconds=15),
     )
 
@@ -74,7 +77,7 @@ def build_mailer(settings: Settings, ledger: Ledger) -> Mailer:
 
 def build_letters(settings: Settings) -> Letters:
     own = [settings.templates] if settings.templates else []
-    return Letters([*own, TEMPLATES], Shop(name=settings.shop_name, url=settings.shop_url))
+    return Letters([*own, TEMPLATES], settings.shop)
 
 
 async def serve(settings: Settings) -> None:
@@ -104,11 +107,11 @@ async def _asked_to_stop() -> None:
 def main() -> int:
     configure_logs()
     try:
-        asyncio.run(serve(Settings()))
-    except ValidationError as error:
-        print(f"settings: {problems(error)}", file=sys.stderr)  # noqa: T201
+        asyncio.run(serve(read_settings()))
+    except InputError as error:
+        print(str(error), file=sys.stderr)  # noqa: T201
         return 2
-    except (ConnectionError, FileNotFoundError) as error:
+    except (ConnectionError, FileNotFoundError, LedgerError) as error:
         print(str(error), file=sys.stderr)  # noqa: T201
         return 3
     return 0

@@ -9,8 +9,10 @@ from pathlib import Path
 from babel import Locale, UnknownLocaleError
 from babel.messages.catalog import Catalog, Message
 from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
+from babel.messages.pofile import PoFileError, read_po
 from babel.support import NullTranslations, Translations
+
+from activities.mailer import LetterError
 
 SOURCE_LANGUAGE = "en"
 _PLACE = re.compile(r"%\((\w+)\)[sd]")
@@ -23,14 +25,20 @@ def catalog_files(folders: Sequence[Path], language: str) -> list[Path]:
 
 
 def languages(folders: Iterable[Path]) -> list[str]:
-    """The languages that letters can be written in."""
+    """The languages that letters can be written in, the one of the templates first."""
     names = {file.stem for folder in folders for file in (folder / "locale").glob("*.po")}
-    return sorted(names | {SOURCE_LANGUAGE})
+    return [SOURCE_LANGUAGE, *sorted(names - {SOURCE_LANGUAGE})]
 
 
 def read_catalog(file: Path) -> Catalog:
-    with file.open("rb") as stream:
-        return read_po(stream, locale=file.stem)
+    """Read a catalog. Raises `LetterError` that names the line."""
+    try:
+        with file.open("rb") as stream:
+            return read_po(stream, locale=file.stem, abort_invalid=True)
+    except PoFileError as error:
+        raise LetterError(f"locale/{file.name}, line {error.lineno + 1}: cannot be read") from None
+    except (ValueError, UnknownLocaleError):
+        raise LetterError(f"locale/{file.name}: should be UTF-8, and named after a language") from None
 
 
 def translations(folders: Sequence[Path], chain: Sequence[str]) -> NullTranslations:
@@ -42,7 +50,7 @@ def translations(folders: Sequence[Path], chain: Sequence[str]) -> NullTranslati
             write_mo(compiled, read_catalog(file))
             compiled.seek(0)
             layer = Translations(compiled)
-            merged = layer if merged is None else merged.merge(layer)  # type: ignore[no-untyped-call]
+            merged = layer if merged is None else merged.merge(layer)
     return merged or NullTranslations()
 
 
@@ -80,12 +88,14 @@ def gaps(wanted: Iterable[str | tuple[str, ...]], catalog: Catalog) -> Iterator[
 
 
 def _complete(message: Message, catalog: Catalog) -> bool:
-    if isinstance(message.string, str):
-        return bool(message.string)
-    return len(message.string) == catalog.num_plurals and all(message.string)
+    texts = message.string
+    if texts is None or isinstance(texts, str):
+        return bool(texts)
+    return len(texts) == catalog.num_plurals and all(texts)
 
 
 def _same_places(message: Message) -> bool:
     source = message.id if isinstance(message.id, str) else message.id[-1]
-    target = message.string if isinstance(message.string, str) else message.string[-1]
+    texts = message.string or ""
+    target = texts if isinstance(texts, str) else texts[-1]
     return set(_PLACE.findall(source)) == set(_PLACE.findall(target))

@@ -56,18 +56,21 @@ class Tones:
     """Fills: buttons, badges, the progress bar."""
     on_accent: str
     link: str
-    good: str
     warn: str
+    """A fill, for what is not as it was promised; the surface can be read on it."""
 
 
 def _tones(accent: str, share: float, **base: str) -> Tones:
-    surface, soft = base["surface"], base["soft"]
+    surface = base["surface"]
     fill = readable(accent, surface, at_least=3.0)
     on_fill = max("#fdfdfd", "#16181d", key=lambda text: contrast(text, fill))
     if contrast(on_fill, fill) < READABLE:
         fill = readable(fill, on_fill)
-    tint = mix(surface, fill, share)
-    link = readable(readable(readable(accent, tint), soft), surface)
+    grounds = [mix(surface, fill, share * part / 10) for part in range(10, -1, -1)]
+    tint = next(each for each in grounds if contrast(base["muted"], each) >= READABLE)
+    link = accent
+    for ground in (surface, base["soft"], tint, base["page"]):
+        link = readable(link, ground)
     return Tones(**base, tint=tint, accent=fill, on_accent=on_fill, link=link)
 
 
@@ -82,7 +85,6 @@ def light(accent: str) -> Tones:
         line="#e1e4e9",
         text="#1d2129",
         muted="#59616e",
-        good="#146c43",
         warn="#8f4f00",
     )
 
@@ -98,6 +100,5 @@ def dark(accent: str) -> Tones:
         line="#363c47",
         text="#f0f2f5",
         muted="#aab2bf",
-        good="#5fd39a",
         warn="#f3b562",
     )

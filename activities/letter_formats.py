@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date
-from babel.numbers import NumberPattern
+from babel.numbers import NumberPattern, get_currency_symbol
 
 _WITHOUT = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _THREE = "BHD IQD JOD KWD LYD OMR TND"
@@ -24,6 +24,11 @@ which would turn a price of 12.50 into 1,250."""
 
 _SCHEME = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*:)(?=//)|\b(javascript|data|vbscript|file)(?=\s*:)")
 _NOT_A_NAME = re.compile(r"[^\w\s.,'\u2019\u02bc`\u00b4\u00b7-]|\d|\w\.\w{2}|_")
+
+
+_LEFT_TO_RIGHT = "\u200e"
+_JOINERS = {"\u200c", "\u200d", _LEFT_TO_RIGHT, "\u200f", "\u061c"}
+"""Invisible, but part of how Persian, Hindi and others are written, and unable to turn a line around."""
 
 
 def exponent(currency: str) -> int:
@@ -40,7 +45,13 @@ def money(amount: int, currency: str, locale: Locale) -> str:
     """`amount` minor units as people of that language write it, for example 1.234,50 €."""
     pattern = _money_pattern(str(locale), exponent(currency))
     value = decimal_amount(amount, currency)
-    return str(pattern.apply(value, locale, currency=currency, currency_digits=False))
+    written = str(pattern.apply(value, locale, currency=currency, currency_digits=False))
+    symbol = get_currency_symbol(currency, locale)
+    if symbol[-1].isalpha():  # CLDR's spacing, which Babel leaves out: KWD 1.500, but $1.50
+        written = re.sub(f"{re.escape(symbol)}(?=\\d)", f"{symbol}\u00a0", written)
+    if locale.text_direction == "rtl" and symbol[0].isascii():
+        written = written.replace(symbol, f"{_LEFT_TO_RIGHT}{symbol}{_LEFT_TO_RIGHT}")
+    return written
 
 
 @lru_cache(maxsize=256)
@@ -73,9 +84,14 @@ def promised_day(by: datetime, zone: str) -> date:
 def plain(text: str) -> str:
     """Somebody else's words on one line: no control or direction characters, and nothing that a mail
     client would make a link of."""
-    kept = (" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")
-    words = " ".join("".join(kept).split())
+    words = " ".join("".join(map(_visible, text)).split())
     return _SCHEME.sub(lambda found: f"{found[0]} ", words)
+
+
+def _visible(char: str) -> str:
+    if char.isspace():
+        return " "
+    return char if char in _JOINERS or unicodedata.category(char)[0] != "C" else ""
 
 
 def first_name(name: str, locale: Locale) -> str:

@@ -7,31 +7,26 @@ catalog by dropping a file of the same name into its own folder. `built_in/...` 
 
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from babel import Locale
-from jinja2 import (
-    ChoiceLoader,
-    FileSystemLoader,
-    PrefixLoader,
-    StrictUndefined,
-    Template,
-    TemplateError,
-    TemplateNotFound,
-    TemplateSyntaxError,
-    UndefinedError,
-)
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from activities.letter_catalogs import catalog_files, gaps, languages, read_catalog, spoken, translations
-from activities.letter_colours import dark, light
-from activities.letter_formats import plain
+from activities.letter_catalogs import (
+    SOURCE_LANGUAGE,
+    catalog_files,
+    gaps,
+    languages,
+    read_catalog,
+    spoken,
+)
 from activities.letter_jsonld import structured
 from activities.letter_mjml import to_html
 from activities.letter_shop import Page, Pages, Shop, ShopPages
+from activities.letter_templates import Sentence, letter_templates, one_line, sentences, what_went_wrong
 from activities.letter_view import view
 from activities.mailer import Letter, LetterError
 from journey.messages import SendRequest
@@ -43,7 +38,9 @@ HTML_LIMIT = 100_000
 
 
 @dataclass(frozen=True)
-class _Language:
+class Language:
+    """How one locale is written."""
+
     locale: Locale
     templates: ImmutableSandboxedEnvironment
 
@@ -66,7 +63,7 @@ class Letters:
         self._pages = pages or ShopPages(shop)
         self._unsubscribe_url = unsubscribe_url
         self._languages = languages(self.folders)
-        self._environments: dict[str, _Language] = {}
+        self._environments: dict[str, Language] = {}
 
     @property
     def languages(self) -> list[str]:
@@ -83,17 +80,13 @@ class Letters:
 
     def render(self, request: SendRequest, profile: Profile) -> Letter:
         """The letter. Raises `LetterError`, which names the template and never the customer."""
-        language = self._language(profile.locale)
         try:
-            return self._render(language, request, profile)
-        except LetterError as error:
-            raise LetterError(f"letter {request.letter}: {error}") from None
-        except TemplateNotFound as error:
-            raise LetterError(f"letter {request.letter}: there is no template {error.name}") from None
-        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
-            raise LetterError(f"letter {request.letter}: {_without_values(error)}") from error
+            return self._render(self.language(profile.locale), request, profile)
+        except Exception as error:  # a shop's own template, catalog or pages may fail in any way
+            reason = what_went_wrong(error, request.letter)
+            raise LetterError(f"letter {request.letter}: {reason}") from None
 
-    def _render(self, language: _Language, request: SendRequest, profile: Profile) -> Letter:
+    def _render(self, language: Language, request: SendRequest, profile: Profile) -> Letter:
         unsubscribe = self._unsubscribe(request, profile)
         seen = view(request, profile, language.locale)
         context: dict[str, Any] = {each.name: getattr(seen, each.name) for each in fields(seen)}
@@ -103,7 +96,7 @@ class Letters:
             "structured": structured(request, self.shop, self._pages(Page.ORDER, request)),
         }
         text = language.templates.get_template(f"letters/{request.letter}.txt")
-        context |= {name: _block(text, name, context) for name in ("subject", "preheader")}
+        context |= {name: one_line(text, name, context) for name in ("subject", "preheader")}
         mjml = language.templates.get_template(f"letters/{request.letter}.mjml")
         return Letter(
             subject=context["subject"],
@@ -117,48 +110,21 @@ class Letters:
             return None
         return self._unsubscribe_url(profile.customer_id)
 
-    def _language(self, name: str) -> _Language:
+    def language(self, name: str) -> Language:
+        """The language for what a profile names. Raises `LetterError` for a bad catalog."""
         locale, chain = spoken(name, self._languages)
         key = str(locale)
         if key not in self._environments:
-            self._environments[key] = _Language(locale, self._environment(locale, chain))
+            templates = letter_templates(self.folders, self.shop, locale, chain)
+            self._environments[key] = Language(locale, templates)
         return self._environments[key]
-
-    def _environment(self, locale: Locale, chain: Sequence[str]) -> ImmutableSandboxedEnvironment:
-        environment = ImmutableSandboxedEnvironment(
-            loader=ChoiceLoader(
-                [
-                    *(FileSystemLoader(folder) for folder in self.folders),
-                    PrefixLoader({"built_in": FileSystemLoader(self.folders[-1])}),
-                ]
-            ),
-            extensions=["jinja2.ext.i18n"],
-            undefined=StrictUndefined,
-            autoescape=lambda name: name is not None and name.endswith(".mjml"),
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        words = translations(self.folders, chain)
-        environment.install_gettext_translations(words, newstyle=True)  # type: ignore[attr-defined]
-        rtl = locale.text_direction == "rtl"
-        environment.globals |= {
-            "shop": self.shop,
-            "lang": str(locale).replace("_", "-"),
-            "dir": "rtl" if rtl else "ltr",
-            "start": "right" if rtl else "left",
-            "end": "left" if rtl else "right",
-            "light": light(self.shop.accent),
-            "dark": dark(self.shop.accent),
-        }
-        return environment
 
     def missing_translations(self) -> dict[str, tuple[str, ...]]:
         """By language: what its catalogs do not say, or say with other placeholders; shown in English."""
-        wanted = sorted(self._sentences(), key=str)
+        wanted = list(self.sentences())
         found: dict[str, tuple[str, ...]] = {}
         for language in self._languages:
-            if "_" in language or language == "en":
+            if "_" in language or language == SOURCE_LANGUAGE:
                 continue
             catalogs = [read_catalog(file) for file in catalog_files(self.folders, language)]
             lists = [set(gaps(wanted, catalog)) for catalog in catalogs]
@@ -166,27 +132,12 @@ class Letters:
                 found[language] = tuple(sorted(missing))
         return found
 
-    def _sentences(self) -> Iterable[str | tuple[str, ...]]:
-        environment = self._language("en").templates
-        return {sentence for folder in self.folders for sentence in sentences(environment, folder)}
-
-
-def sentences(environment: ImmutableSandboxedEnvironment, folder: Path) -> Iterable[str | tuple[str, ...]]:
-    """Every translatable sentence of the templates in a folder; a tuple where it has a plural."""
-    for file in sorted(folder.rglob("*.mjml")) + sorted(folder.rglob("*.txt")):
-        source = file.read_text(encoding="utf-8")
-        for _, _, sentence in environment.extract_translations(source):  # type: ignore[attr-defined]
-            yield sentence if isinstance(sentence, str) else tuple(part for part in sentence if part)
-
-
-def _block(template: Template, name: str, context: dict[str, Any]) -> str:
-    """One line of a text template; Jinja2 documents `blocks` for this use."""
-    if name not in template.blocks:
-        raise LetterError(f"{template.name} has no block {name}")
-    line = plain("".join(template.blocks[name](template.new_context(context))))
-    if not line:
-        raise LetterError(f"{template.name}: its block {name} is empty")
-    return line
+    def sentences(self) -> dict[Sentence, list[tuple[str, int]]]:
+        """Every sentence that can be translated, with the places where it stands."""
+        found: dict[Sentence, list[tuple[str, int]]] = {}
+        for sentence, place in sentences(self.language(SOURCE_LANGUAGE).templates, self.folders):
+            found.setdefault(sentence, []).append(place)
+        return found
 
 
 def _unsubscribe_headers(url: str | None) -> dict[str, str]:
@@ -203,16 +154,6 @@ def _small_enough(html: str) -> str:
     if size > HTML_LIMIT:
         raise LetterError(f"the HTML part has {size} bytes; mail clients clip beyond {HTML_LIMIT}")
     return html
-
-
-def _without_values(error: Exception) -> str:
-    """A template's error may quote a value, and a value may be personal; Jinja2's own words about the
-    template's text (a syntax error, a name that is not defined) quote none."""
-    if isinstance(error, TemplateSyntaxError):
-        return f"{error.name}, line {error.lineno}: {error.message}"
-    if isinstance(error, UndefinedError):
-        return f"UndefinedError: {error.message}"
-    return type(error).__name__
 
 
 def _tidy(text: str) -> str:

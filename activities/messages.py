@@ -1,6 +1,7 @@
 """`send_message`: a letter is written, claimed and handed over, in this order, so that none goes out twice
 without being recorded and none is lost without being listed."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,9 @@ from ledger.sends import Send, SendState
 
 MOST_RESENDS = 5
 """With doubled waits that is almost eight hours of a provider that answers nothing but 5xx."""
+
+LOOK_EVERY = 10.0
+"""Seconds after which to look again whether another attempt has ended; most end long before their lease."""
 
 NOBODY_KNOWS = "nobody can tell whether it was sent"
 
@@ -50,13 +54,15 @@ class Messages:
         self._letters = letters
         self._terms = terms
         self._now = now
+        self._attempts: set[asyncio.Task[SendReceipt]] = set()
 
     @activity.defn
     async def send_message(self, request: SendRequest) -> SendReceipt:
         """Send a letter at most once, or record why it was sent again.
 
-        Raises a retryable `ApplicationError` when the provider has certainly refused for now, or when the
-        ledger cannot be reached. No message of an error holds anything personal.
+        Raises a retryable `ApplicationError` when the provider has certainly refused for now, when another
+        attempt is still being made, or when the ledger cannot be reached. No error's message holds anything
+        personal.
         """
         try:
             return await self._send(request)
@@ -109,6 +115,14 @@ class Messages:
         return _settled(send, request) or SendReceipt(result=SendResult(state.value), reason=reason)
 
     async def _hand_over(self, request: SendRequest, mail: Mail, send: Send) -> SendReceipt:
+        # An activity that times out is cancelled while the provider is still answering; what it answers
+        # is written down all the same, and the next attempt finds it.
+        attempt = asyncio.create_task(self._attempt(request, mail, send))
+        self._attempts.add(attempt)
+        attempt.add_done_callback(self._attempts.discard)
+        return await asyncio.shield(attempt)
+
+    async def _attempt(self, request: SendRequest, mail: Mail, send: Send) -> SendReceipt:
         try:
             accepted = await self._mailer.send(mail, send.reference)
         except Refused as refusal:
@@ -127,8 +141,8 @@ class Messages:
 
     async def _clear_up(self, request: SendRequest, mail: Mail, send: Send) -> SendReceipt:
         """An attempt was made and its end is not known: ask the provider, and otherwise wait for it."""
-        if _in_flight(send, self._now()):
-            return _held(send.leased_until, "another attempt is being made")
+        if left := _lease_left(send, self._now()):
+            raise _again_later("another attempt is being made", min(left, LOOK_EVERY))
         found = await self._find(send)
         if isinstance(found, Accepted):
             return _sent(await self._ledger.accept_send(send, found.provider_id, self._now()))
@@ -150,7 +164,7 @@ class Messages:
         """Nobody has told for long enough: what must arrive goes out again, the rest waits for a person."""
         if request.message_class is not MessageClass.TRANSACTIONAL or send.resent >= MOST_RESENDS:
             send = await self._end(send, SendState.PARKED, NOBODY_KNOWS)
-            return _settled(send, request) or _held(send.leased_until, "another attempt is being made")
+            return _settled(send, request) or await self._clear_up(request, mail, send)
         claim = await self._ledger.reclaim_send(send, self._mailer.name, self._now(), self._terms.lease)
         if claim.granted:
             return await self._hand_over(request, mail, claim.send)
@@ -184,10 +198,13 @@ def _held(until: datetime | None, reason: str) -> SendReceipt:
     return SendReceipt(result=SendResult.HELD, until=until, reason=reason)
 
 
-def _in_flight(send: Send, now: datetime) -> bool:
-    return send.state is SendState.CLAIMED and send.leased_until is not None and now < send.leased_until
+def _lease_left(send: Send, now: datetime) -> float:
+    """Seconds for which an earlier attempt still has the message to itself."""
+    if send.state is not SendState.CLAIMED or send.leased_until is None:
+        return 0
+    return max(0, (send.leased_until - now).total_seconds())
 
 
 def _again_later(reason: str, retry_after: float | None) -> ApplicationError:
     delay = None if retry_after is None else timedelta(seconds=retry_after)
-    return ApplicationError(reason, type="MailRefused", next_retry_delay=delay)
+    return ApplicationError(reason, type="NotYetSent", next_retry_delay=delay)

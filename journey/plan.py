@@ -133,7 +133,14 @@ def _parked(step: Step, subject: str | None, outcome: Outcome, now: datetime) ->
     return _planned(step, subject, Standing.PARKED, why=outcome.reason, expires_at=outcome.expires_at)
 
 
+UNCHANGING = {Condition.FIRST_ORDER}
+"""What no fact can change: a step that misses it has nothing to wait for."""
+
+
 def _one(view: View, step: Step, subject: str | None, now: datetime) -> PlannedStep:
+    for condition in UNCHANGING.intersection(step.only_if):
+        if not view.holds(condition, step.per, subject):
+            return _planned(step, subject, Standing.SUPPRESSED, why=f"only if {condition}")
     for condition in step.unless:
         if view.holds(condition, step.per, subject):
             return _planned(step, subject, Standing.STOPPED, why=str(condition))

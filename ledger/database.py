@@ -4,12 +4,15 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
 from typing import Any, Self
 
+from alembic.util import CommandError
+from asyncpg.exceptions import PostgresError
 from sqlalchemy import ColumnElement, Table, event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -39,15 +42,19 @@ class Database:
     async def open(cls, url: str) -> Self:
         """Connect and bring the tables up to date; two processes may do so at once.
 
-        Raises `LedgerError` for a URL that is neither SQLite nor PostgreSQL with an async driver.
+        Raises `LedgerError` for a URL that is neither a SQLite file nor PostgreSQL with an async driver,
+        for a database that cannot be reached, and for tables that are newer than this program.
         """
         database = cls(_engine(url))
         try:
             async with database.writing() as db:
                 await migrate(db)
-        except BaseException:
+        except (OSError, DBAPIError, PostgresError) as error:
             await database.close()
-            raise
+            raise LedgerError(f"ledger_url: this database cannot be opened: {_cause(error)}") from None
+        except CommandError:
+            await database.close()
+            raise LedgerError("ledger_url: the tables there were made by a newer version") from None
         return database
 
     async def close(self) -> None:
@@ -81,13 +88,20 @@ class Database:
         return statement.on_conflict_do_update(index_elements=list(key), set_=values, where=where)
 
 
+def _cause(error: Exception) -> str:
+    if isinstance(error, DBAPIError):
+        return str(error.orig)
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
 def _engine(url: str) -> AsyncEngine:
     try:
-        driver = make_url(url).drivername
+        parsed = make_url(url)
     except ArgumentError:
-        driver = "nothing"
+        raise LedgerError("ledger_url: should be an SQLAlchemy URL") from None
+    driver = parsed.drivername
     if driver == "sqlite+aiosqlite":
-        return _sqlite_engine(url)
+        return _sqlite_engine(parsed)
     if driver == "postgresql+asyncpg":
         return create_async_engine(url, hide_parameters=True, pool_pre_ping=True)
     raise LedgerError(
@@ -95,7 +109,13 @@ def _engine(url: str) -> AsyncEngine:
     )
 
 
-def _sqlite_engine(url: str) -> AsyncEngine:
+def _sqlite_engine(url: URL) -> AsyncEngine:
+    if not url.database or url.database == ":memory:":
+        raise LedgerError("ledger_url: should name a file, since a ledger outlives its process")
+    try:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LedgerError(f"ledger_url: its folder cannot be made: {_cause(error)}") from None
     engine = create_async_engine(url, hide_parameters=True, connect_args={"timeout": LOCK_WAIT})
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
@@ -116,15 +136,17 @@ def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
 
 
 def _use_wal(cursor: Any) -> None:
-    """SQLite does not wait for a lock when it changes the journal's mode, so we ask again."""
-    for _ in range(200):
+    """SQLite does not wait for a lock when it changes the journal's mode. It does when it begins a
+    transaction, so we wait there and ask again."""
+    for _ in range(100):
         try:
             cursor.execute("PRAGMA journal_mode=WAL")
             return
         except sqlite3.OperationalError as error:
             if "locked" not in str(error):
                 raise
-            cursor.execute("SELECT 1")
+            cursor.execute("BEGIN IMMEDIATE")
+            cursor.execute("COMMIT")
 
 
 def _begin_sqlite(connection: Connection) -> None:

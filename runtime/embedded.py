@@ -12,7 +12,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +32,8 @@ RETENTION_DAYS = 400
 
 USUAL_PORT = 7233
 """Temporal's usual port; the UI's is a thousand above."""
+
+EXACT_TIMERS = 'history.timerProcessorMaxTimeShift="1ms"'
 
 READY_WITHIN = 30.0
 """Seconds."""
@@ -54,11 +56,9 @@ class Server:
     def ui(self) -> str:
         return f"http://127.0.0.1:{self.port + 1000}"
 
-    def runs(self) -> bool:
-        with suppress(OSError):
-            os.kill(self.pid, 0)
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1):
-                return True
+    def answers(self) -> bool:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+            return True
         return False
 
 
@@ -72,18 +72,17 @@ def binary(name: str) -> str:
 
 
 @asynccontextmanager
-async def embedded_server(home: Path) -> AsyncIterator[Server]:
+async def embedded_server(home: Path, settings: Sequence[str] = ()) -> AsyncIterator[Server]:
     """Join the server of the folder `home`, or start one and stop it at the end.
 
+    `settings` are more of Temporal's dynamic settings for a server that is started, as `name=JSON`.
     Raises `ConnectionError` when it does not get ready, with the place of its log.
     """
-    with _lock(home) as mine:
+    with _lock(home / "server.lock") as mine:
         if not mine:
             yield await _joined(home)
             return
-        server = known_server(home)
-        if server is None or not server.runs():
-            server = await _started(home, server)
+        server = running_server(home) or await _started(home, known_server(home), settings)
         try:
             yield server
         finally:
@@ -101,18 +100,28 @@ def known_server(home: Path) -> Server | None:
     return None
 
 
+def running_server(home: Path) -> Server | None:
+    """The server of the folder if it runs. It holds a lock as long as it lives, so that a process which
+    was given its number later is never taken for it."""
+    server = known_server(home)
+    if server is None or not home.is_dir():
+        return None
+    with _lock(home / "server.alive") as dead:
+        return server if not dead and server.answers() else None
+
+
 async def _joined(home: Path) -> Server:
     for _ in range(int(READY_WITHIN / 0.1)):
-        server = known_server(home)
-        if server and server.runs():
+        if server := running_server(home):
             return replace(server, joined=True)
         await asyncio.sleep(0.1)
     raise ConnectionError(f"another process holds {home} and its server is not ready")
 
 
-async def _started(home: Path, before: Server | None) -> Server:
+async def _started(home: Path, before: Server | None, settings: Sequence[str]) -> Server:
     port = _free_port(before.port if before else USUAL_PORT)
-    server = Server(_spawn([binary("temporal"), "server", "start-dev", *_arguments(home, port)], home), port)
+    command = [binary("temporal"), "server", "start-dev", *_arguments(home, port, settings)]
+    server = Server(_spawn(command, home), port)
     (home / "server.json").write_text(json.dumps({"pid": server.pid, "port": server.port}))
     try:
         await _prepare(server)
@@ -125,16 +134,16 @@ async def _started(home: Path, before: Server | None) -> Server:
 
 
 def _spawn(command: list[str], home: Path) -> int:
-    """Start it in a process group of its own, so that Ctrl-C reaches us first and it last."""
-    log = os.open(home / "temporal.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        outputs = [(os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)]
-        return os.posix_spawn(command[0], command, os.environ, file_actions=outputs, setpgroup=0)
-    finally:
-        os.close(log)
+    """Start it in a process group of its own, so that Ctrl-C reaches us first and it last. It inherits the
+    lock that says that it lives."""
+    with (home / "temporal.log").open("ab") as log, (home / "server.alive").open("w") as alive:
+        fcntl.flock(alive, fcntl.LOCK_EX)
+        files = [(os.POSIX_SPAWN_DUP2, log.fileno(), 1), (os.POSIX_SPAWN_DUP2, log.fileno(), 2)]
+        files.append((os.POSIX_SPAWN_DUP2, alive.fileno(), 3))
+        return os.posix_spawn(command[0], command, os.environ, file_actions=files, setpgroup=0)
 
 
-def _arguments(home: Path, port: int) -> list[str]:
+def _arguments(home: Path, port: int, settings: Sequence[str]) -> list[str]:
     """WAL with synchronous=NORMAL survives a killed process, and is two to three times as fast as the
     default; the shift makes timers exact to a tenth of a second instead of one."""
     kinds = [f"{key.name}={_kind(key.indexed_value_type.name)}" for key in ALL_KEYS]
@@ -142,7 +151,7 @@ def _arguments(home: Path, port: int) -> list[str]:
         *("--ip", "127.0.0.1", "--port", str(port), "--ui-port", str(port + 1000)),
         *("--db-filename", str(home / "temporal.db"), "--log-level", "warn"),
         *("--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL"),
-        *("--dynamic-config-value", 'history.timerProcessorMaxTimeShift="1ms"'),
+        *(word for setting in (EXACT_TIMERS, *settings) for word in ("--dynamic-config-value", setting)),
         *(word for kind in kinds for word in ("--search-attribute", kind)),
     ]
 
@@ -215,10 +224,10 @@ def _alive(pid: int) -> bool:
 
 
 @contextmanager
-def _lock(home: Path) -> Iterator[bool]:
-    """Whether this process is the one that may start the folder's server; the lock dies with it."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "server.lock").open("w") as file:
+def _lock(path: Path) -> Iterator[bool]:
+    """Whether nobody else holds the lock; then we do. It dies with its process."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -14,7 +14,7 @@ from rich.table import Table
 from ledger import Ledger
 from ledger.inbox import InboxRow, InboxState
 from ledger.incoming import Incoming
-from runtime.settings import Settings
+from runtime.settings import read_settings
 
 Run = Callable[[Coroutine[Any, Any, int | None]], None]
 """Runs a command and turns whatever goes wrong into one line and an exit code."""
@@ -55,7 +55,7 @@ def inbox_app(run: Run, read_again: ReadAgain) -> typer.Typer:
 
 @asynccontextmanager
 async def _ledger() -> Any:
-    ledger = await Ledger.open(Settings().ledger())
+    ledger = await Ledger.open(read_settings().ledger())
     try:
         yield ledger
     finally:

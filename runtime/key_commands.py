@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ledger import Ledger
 from ledger.keys import Scope
-from runtime.settings import Settings
+from runtime.settings import read_settings
 
 Run = Callable[[Coroutine[Any, Any, int | None]], None]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
@@ -46,7 +46,7 @@ def keys_app(run: Run) -> typer.Typer:
 
 
 async def _create(label: str, scopes: list[Scope], as_json: bool) -> int:
-    ledger = await Ledger.open(Settings().ledger())
+    ledger = await Ledger.open(read_settings().ledger())
     made = await ledger.create_key(label[:80], scopes, datetime.now(UTC))
     await ledger.close()
     if as_json:
@@ -57,7 +57,7 @@ async def _create(label: str, scopes: list[Scope], as_json: bool) -> int:
 
 
 async def _list(as_json: bool) -> int:
-    ledger = await Ledger.open(Settings().ledger())
+    ledger = await Ledger.open(read_settings().ledger())
     keys = await ledger.keys()
     await ledger.close()
     if as_json:
@@ -73,7 +73,7 @@ async def _list(as_json: bool) -> int:
 
 
 async def _revoke(key_id: str) -> int:
-    ledger = await Ledger.open(Settings().ledger())
+    ledger = await Ledger.open(read_settings().ledger())
     revoked = await ledger.revoke_key(key_id, datetime.now(UTC))
     await ledger.close()
     Console(stderr=True).print("revoked" if revoked else f"no open key has the id {key_id}", markup=False)

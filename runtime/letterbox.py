@@ -3,27 +3,33 @@
 from html import escape
 from pathlib import Path
 
+from ledger import Ledger
 from ledger.letters import OutboxLetter
 from ledger.sends import Send
-
-from ledger import Ledger
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark"><title>Outbox</title>
 <style>
-:root {{ font: 16px/1.5 system-ui, sans-serif; color-scheme: light dark }}
-body {{ max-width: 64rem; margin: 2rem auto; padding: 0 1rem }}
-table {{ border-collapse: collapse; width: 100% }}
-th, td {{ text-align: start; padding: .45rem .75rem .45rem 0; border-bottom: 1px solid #8884 }}
-td:first-child {{ white-space: nowrap; font-variant-numeric: tabular-nums }}
+:root {{ font: 15px/1.45 system-ui, sans-serif; color-scheme: light dark }}
+body {{ margin: 0; display: grid; grid-template-columns: minmax(22rem, 2fr) 3fr; height: 100vh }}
+nav {{ overflow: auto; padding: 1.25rem; border-inline-end: 1px solid #8884 }}
+h1 {{ font-size: 1.4rem; margin: 0 }}
+p {{ margin: .25rem 0 1rem; opacity: .75 }}
+ol {{ list-style: none; margin: 0; padding: 0 }}
+li {{ padding: .55rem 0; border-top: 1px solid #8883 }}
+li a:first-child {{ font-weight: 600; text-decoration: none }}
+small {{ display: block; opacity: .75; font-variant-numeric: tabular-nums }}
+iframe {{ border: 0; width: 100%; height: 100%; background: #f0f2f4 }}
+@media (max-width: 50rem) {{ body {{ display: block; height: auto }} iframe {{ height: 80vh }} }}
 </style></head><body>
-<h1>Outbox</h1><p>{count} letters, the newest first. Nothing was mailed: this is what customers would get.</p>
-<table><thead><tr><th>Written (UTC)</th><th>Order</th><th>Step</th><th>Subject</th><th></th></tr></thead>
-<tbody>
+<nav><h1>Outbox</h1><p>{count} letters, the newest first. Nothing was mailed: this is what customers get.</p>
+<ol>
 {rows}
-</tbody></table></body></html>
+</ol></nav>
+<iframe name="letter" title="The letter" sandbox="allow-popups" src="{newest}"></iframe>
+</body></html>
 """
 
 
@@ -64,12 +70,14 @@ class Letterbox:
     def _write_index(self) -> None:
         newest_first = sorted(self._written.values(), key=lambda pair: pair[0].at, reverse=True)
         rows = "\n".join(self._row(letter, send) for letter, send in newest_first)
-        page = _PAGE.format(count=len(newest_first), rows=rows)
+        newest = f"{self._stem(newest_first[0][1])}.html" if newest_first else "about:blank"
+        page = _PAGE.format(count=len(newest_first), rows=rows, newest=escape(newest, quote=True))
         self.index.write_text(page, encoding="utf-8")
 
     def _row(self, letter: OutboxLetter, send: Send) -> str:
         stem = escape(self._stem(send), quote=True)
-        cells = (f"{letter.at:%Y-%m-%d %H:%M:%S}", send.order_id, send.key.replace("_", " "))
-        shown = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-        subject = f'<td><a href="{stem}.html">{escape(letter.subject)}</a></td>'
-        return f'<tr>{shown}{subject}<td><a href="{stem}.txt">text</a></td></tr>'
+        step = escape(f"order {send.order_id}, {send.key.replace('_', ' ')}")
+        at = f"{letter.at:%Y-%m-%d %H:%M:%S} UTC"
+        subject = f'<a href="{stem}.html" target="letter">{escape(letter.subject)}</a>'
+        as_text = f'<a href="{stem}.txt" target="letter">as text</a>'
+        return f"<li>{subject}<small>{step}</small><small>{at}, {as_text}</small></li>"

@@ -39,7 +39,7 @@ def load_playbook(path: Path) -> Playbook:
 
 
 class _Plain:
-    """The tree as plain dicts and lists, with an end to aliases that contain each other."""
+    """The tree as plain dicts and lists, with an end to aliases of aliases."""
 
     def __init__(self) -> None:
         self.left = MOST_NODES
@@ -47,7 +47,7 @@ class _Plain:
     def of(self, node: Any) -> Any:
         self.left -= 1
         if self.left < 0:
-            raise ValueError("has too many nodes, or an alias that contains itself")
+            raise ValueError("has too many nodes, or aliases of aliases")
         if isinstance(node, dict):
             return {key: self.of(value) for key, value in node.items()}
         if isinstance(node, list):

@@ -10,7 +10,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from runtime.connection import configured_address, connect_configured
-from runtime.embedded import connect_embedded, known_server
+from runtime.embedded import connect_embedded, running_server
 
 LOOK_EVERY = 1.0
 """Seconds."""
@@ -49,8 +49,8 @@ class Reach:
         if configured_address() is not None:
             self._client = self._client or await connect_configured()
             return self._client
-        server = known_server(self._home)
-        if server is None or not server.runs():
+        server = running_server(self._home)
+        if server is None:
             return None
         if self._client is None or self._port != server.port:
             self._client, self._port = await connect_embedded(server), server.port

@@ -79,14 +79,15 @@ async def _stage(working: Working) -> AsyncIterator[tuple[WorkflowEnvironment, L
             async with await WorkflowEnvironment.start_time_skipping(
                 data_converter=DATA_CONVERTER, test_server_existing_path=binary("temporal-test-server")
             ) as environment:
-                await _register(environment.client)
+                await register(environment.client)
                 async with working(environment.client, ledger):
                     yield environment, ledger
         finally:
             await ledger.close()
 
 
-async def _register(client: Client) -> None:
+async def register(client: Client) -> None:
+    """Tell the skipping server our search attributes; it refuses a workflow that sets unknown ones."""
     kinds = {key.name: key.indexed_value_type for key in ALL_KEYS}
     request = AddSearchAttributesRequest(
         namespace=client.namespace,

@@ -6,11 +6,14 @@ Temporal's own variables (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_AP
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from activities.letter_shop import Shop
 from runtime.door_settings import DoorSettings
+from runtime.inputs import InputError
 
 
 class MailerName(StrEnum):
@@ -23,7 +26,12 @@ class MailerName(StrEnum):
 class Settings(DoorSettings):
     """Read from `THEREAFTER_*`; `pydantic.ValidationError` names each variable that is wrong."""
 
-    model_config = SettingsConfigDict(env_prefix="THEREAFTER_", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="THEREAFTER_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+        extra="ignore",
+    )
 
     home: Path = Field(default=Path(".thereafter"), description="Where the embedded server and ledger live.")
     ledger_url: str | None = Field(
@@ -33,8 +41,10 @@ class Settings(DoorSettings):
     templates: Path | None = Field(default=None, description="A shop's own templates, which go first.")
     mailer: MailerName = MailerName.OUTBOX
     mail_from: str = "Thereafter Shop <orders@shop.example>"
-    shop_name: str = "Thereafter Shop"
-    shop_url: str = "https://shop.example"
+    shop: Shop = Field(
+        default=Shop(name="Thereafter Shop", url="https://shop.example"),
+        description="How letters show the shop: `THEREAFTER_SHOP__NAME`, `THEREAFTER_SHOP__LOGO_URL`, ...",
+    )
     sendgrid_api_key: SecretStr | None = None
     sendgrid_host: str = "https://api.sendgrid.com"
     metrics_address: str | None = Field(default=None, description="host:port on which Prometheus may ask.")
@@ -48,3 +58,16 @@ class Settings(DoorSettings):
     def ledger(self) -> str:
         """The ledger's URL."""
         return self.ledger_url or f"sqlite+aiosqlite:///{(self.home / 'ledger.db').resolve()}"
+
+
+def read_settings() -> Settings:
+    """Read the environment. Raises `InputError` that names each variable and what would be right."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise InputError("\n".join(_wrong(dict(item)) for item in error.errors())) from None
+
+
+def _wrong(item: dict[str, Any]) -> str:
+    said = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return f"THEREAFTER_{'__'.join(map(str, item['loc'])).upper()}: {said}" if item["loc"] else said

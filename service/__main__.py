@@ -4,25 +4,20 @@ import asyncio
 import os
 import sys
 
-from pydantic import ValidationError
-
-from journey.facts import problems
 from ledger.database import LedgerError
 from runtime.inputs import InputError
 from runtime.logs import configure_logs, configure_telemetry
-from runtime.settings import Settings
+from runtime.settings import read_settings
 from service.serving import serve
 
 
 def main() -> int:
     configure_logs()
     try:
-        settings = Settings()
+        settings = read_settings()
         settings.home.mkdir(parents=True, exist_ok=True)
         configure_telemetry()
         asyncio.run(serve(settings))
-    except ValidationError as error:
-        return _failed(2, f"settings: {problems(error)}")
     except InputError as error:
         return _failed(2, str(error))
     except (ConnectionError, LedgerError, OSError) as error:

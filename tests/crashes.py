@@ -117,7 +117,7 @@ def _die_on_the_wire(point: Point) -> None:
         if point is Point.AFTER_WRITING and data.endswith(b"}"):
             die()
 
-    http.client.HTTPConnection.send = mortal_send  # type: ignore[method-assign]
+    http.client.HTTPConnection.send = mortal_send  # type: ignore[method-assign, assignment]
 
 
 async def _send(attempt: Attempt, activity: type[Messages]) -> None:
@@ -146,7 +146,16 @@ def _main(attempt: Attempt, activity: type[Messages]) -> None:
 
 
 _PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["tests.crashes"])
+_PROCESSES.set_forkserver_preload(
+    [
+        "tests.crashes",
+        "alembic.runtime.migration",
+        "sqlalchemy.dialects.postgresql.asyncpg",
+        "sqlalchemy.dialects.sqlite.aiosqlite",
+        "aiosqlite",
+        "asyncpg",
+    ]
+)
 
 
 def crash(attempt: Attempt, activity: type[Messages] = Messages) -> bool:

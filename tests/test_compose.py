@@ -19,6 +19,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.envconfig import ClientConfigProfile
 from temporalio.testing import WorkflowEnvironment
 
+from activities.letter_shop import Shop
 from runtime.embedded import RETENTION_DAYS
 from runtime.settings import Settings
 from workflows.visibility import ALL_KEYS
@@ -47,6 +48,7 @@ def _problems(document: dict[str, Any]) -> list[str]:
 
 def _unknown_settings(environment: dict[str, str | None]) -> set[str]:
     known = {f"THEREAFTER_{name.upper()}" for name in Settings.model_fields}
+    known |= {f"THEREAFTER_SHOP__{name.upper()}" for name in Shop.model_fields}
     return {name for name in environment if name.startswith("THEREAFTER_")} - known
 
 

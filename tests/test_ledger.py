@@ -11,7 +11,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from pydantic import ValidationError
 from sqlalchemy import text
+from temporalio.testing import ActivityEnvironment
 
+from activities.journeys import Journeys
 from journey.endings import Ending, JourneyEnding
 from journey.state import JourneyState, Outcome, Result
 from ledger import Ledger
@@ -20,6 +22,7 @@ from ledger.database import LedgerError
 from ledger.journeys import LateFact
 from ledger.orders import OrderPointer
 from ledger.tables import metadata
+from tests.fakes.postgres import Postgres
 from tests.sending import ANN, NOON
 
 ROOT = Path(__file__).parent.parent
@@ -81,8 +84,8 @@ async def test_a_finished_journey_still_answers(ledger: Ledger) -> None:
         closed_at=NOON,
         state=JourneyState(outcomes={"survey": outcome}),
     )
-    await ledger.keep_journey(ending)
-    await ledger.keep_journey(ending)
+    for _ in range(2):
+        await ActivityEnvironment().run(Journeys(ledger).keep_journey, ending)
     await ledger.keep_journey(ending.model_copy(update={"closed_at": NOON - timedelta(days=1)}))
     assert await ledger.journey("1001") == ending
     assert await ledger.journey("1002") is None
@@ -127,11 +130,36 @@ async def test_writers_in_two_processes_worth_of_connections_never_deadlock(ledg
         await each.close()
 
 
-@pytest.mark.parametrize("url", ["nonsense", "sqlite:///ledger.db", "mysql+asyncmy://root:secret@h/db"])
-async def test_a_url_that_cannot_work_is_refused_by_name_and_without_its_password(url: str) -> None:
-    with pytest.raises(LedgerError, match="ledger_url: should start with") as refusal:
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("nonsense", "should be an SQLAlchemy URL"),
+        ("sqlite:///ledger.db", "should start with sqlite"),
+        ("mysql+asyncmy://root:secret@h/db", "should start with sqlite"),
+        ("sqlite+aiosqlite://", "should name a file"),
+        ("sqlite+aiosqlite:////proc/nowhere/ledger.db", "folder cannot be made"),
+        ("sqlite+aiosqlite:////proc", "cannot be opened"),
+        ("postgresql+asyncpg://root:secret@127.0.0.1:1/db", "cannot be opened"),
+    ],
+)
+async def test_a_url_that_cannot_work_is_refused_by_name_and_without_its_password(
+    url: str, problem: str
+) -> None:
+    with pytest.raises(LedgerError, match=f"ledger_url: .*{problem}") as refusal:
         await Ledger.open(url)
     assert "secret" not in str(refusal.value)
+
+
+async def test_a_database_that_is_not_there_is_named(postgres: Postgres) -> None:
+    with pytest.raises(LedgerError, match='cannot be opened: database "nowhere" does not exist'):
+        await Ledger.open(postgres.empty_database().replace("/postgres?", "/nowhere?"))
+
+
+async def test_tables_that_are_newer_than_the_program_are_left_alone(ledger: Ledger, ledger_url: str) -> None:
+    async with ledger.writing() as db:
+        await db.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(LedgerError, match="newer version"):
+        await Ledger.open(ledger_url)
 
 
 async def test_an_error_of_the_database_quotes_no_values(ledger: Ledger) -> None:

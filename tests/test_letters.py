@@ -39,11 +39,15 @@ class Page(HTMLParser):
         self.images: list[dict[str, str | None]] = []
         self.words: list[str] = []
         self.root: dict[str, str | None] = {}
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
         self._silent = 0
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = dict(attrs)
+        self.tags.add(tag)
+        self.attributes |= found.keys()
         if tag == "html":
             self.root = found
         if tag == "a":
@@ -61,14 +65,14 @@ class Page(HTMLParser):
 
     @property
     def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
+        return re.sub(r" ([,.])", r"\1", " ".join(" ".join(self.words).split()))
 
 
 def checked(letter: Letter) -> Page:
     """Everything that holds for every letter."""
     page = Page(letter.html)
     assert 4 <= len(letter.subject) <= 120
-    assert letter.subject.isprintable()
+    assert letter.subject.translate({0x200C: None, 0x200D: None, 0x200E: None, 0x200F: None}).isprintable()
     assert len(letter.html.encode()) < HTML_LIMIT
     assert page.root["dir"] in {"ltr", "rtl"} and page.root["lang"]
     assert page.links and all(re.match(r"https://[a-z.]+(/|$)", link) for link in page.links)
@@ -78,6 +82,7 @@ def checked(letter: Letter) -> Page:
         assert not re.search(r"\{\{|\{%|%\(|\bNone\b|Undefined|&amp;|&#|\[\]", part)
     assert len(letter.text.split()) > 20
     assert re.search(r"https://\S+", letter.text)
+    assert all(len(line) <= 72 for line in letter.text.splitlines() if " " in line.strip())
     assert "color-scheme" in letter.html and "prefers-color-scheme: dark" in letter.html
     return page
 
@@ -121,7 +126,10 @@ def test_the_confirmation_shows_what_was_bought_and_what_it_cost() -> None:
         assert "Tuesday, March 3" in part
 
 
-@pytest.mark.parametrize(("currency", "shown"), [("JPY", "¥1,890"), ("KWD", "1.890"), ("RSD", "18.90")])
+@pytest.mark.parametrize(
+    ("currency", "shown"),
+    [("JPY", "¥1,890"), ("KWD", "KWD\u00a01.890"), ("RSD", "RSD\u00a018.90"), ("USD", "$18.90")],
+)
 def test_money_has_the_digits_of_its_currency(currency: str, shown: str) -> None:
     order = ORDER.model_copy(
         update={"currency": currency, "lines": (BEANS.model_copy(update={"quantity": 1}),)}

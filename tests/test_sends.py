@@ -1,6 +1,7 @@
 """What a customer gets, and what an operator reads, when a message is sent."""
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections.abc import AsyncIterator
@@ -14,7 +15,7 @@ from temporalio.exceptions import ApplicationError
 from activities.mailer import Accepted, Mail, Refused, Unclear, Unknown
 from activities.providers.outbox import OutboxMailer
 from activities.providers.sendgrid import SendGridMailer
-from journey.messages import SendResult
+from journey.messages import SendReceipt, SendResult
 from journey.playbook import MessageClass
 from ledger import Ledger
 from ledger.customers import Profile
@@ -24,6 +25,7 @@ from tests.sending import ANN, NOON, TERMS, Clock, LetterError, Messages, PlainL
 
 MINUTES_15 = timedelta(minutes=15)
 CLASSES = list(MessageClass)
+BEING_MADE = "another attempt is being made"
 NOT_URGENT = [MessageClass.CARE, MessageClass.MARKETING]
 
 
@@ -67,10 +69,12 @@ async def test_ten_workers_with_the_same_message_send_one(ann: Ledger, ledger_ur
     other = await Ledger.open(ledger_url)
     mailer = ScriptedMailer()
     workers = [Messages(each, mailer, PlainLetters(), TERMS, Clock()) for each in (ann, other) * 5]
-    receipts = await asyncio.gather(*(worker.send_message(request_for()) for worker in workers))
+    attempts = (worker.send_message(request_for()) for worker in workers)
+    ends = await asyncio.gather(*attempts, return_exceptions=True)
     assert len(mailer.sent) == 1
-    assert {receipt.result for receipt in receipts} <= {SendResult.SENT, SendResult.HELD}
-    assert SendResult.SENT in {receipt.result for receipt in receipts}
+    assert {str(end) for end in ends if isinstance(end, Exception)} <= {f"NotYetSent: {BEING_MADE}"}
+    results = {end.result for end in ends if not isinstance(end, BaseException)}
+    assert results == {SendResult.SENT}
     await other.close()
 
 
@@ -194,11 +198,40 @@ async def test_an_attempt_that_still_runs_keeps_the_next_one_from_sending(ann: L
     first = await ann.claim_send(request_for(), "scripted", clock(), TERMS.lease)
     mailer = ScriptedMailer()
     messages = Messages(ann, mailer, PlainLetters(), TERMS, clock)
-    receipt = await messages.send_message(request_for())
-    assert (receipt.result, receipt.until) == (SendResult.HELD, NOON + TERMS.lease)
+    with pytest.raises(ApplicationError, match=BEING_MADE) as wait:
+        await messages.send_message(request_for())
+    assert wait.value.next_retry_delay == timedelta(seconds=10)
     await ann.accept_send(first.send, "m1", clock())
     assert (await messages.send_message(request_for())).result is SendResult.SENT
     assert mailer.sent == []
+
+
+async def test_what_the_provider_answers_after_the_activity_timed_out_is_still_written_down(
+    ann: Ledger,
+) -> None:
+    begun, answer = asyncio.Event(), asyncio.Event()
+
+    class SlowMailer(ScriptedMailer):
+        async def send(self, mail: Mail, reference: str) -> Accepted:
+            begun.set()
+            await answer.wait()
+            return await super().send(mail, reference)
+
+    mailer = SlowMailer()
+    messages = Messages(ann, mailer, PlainLetters(), TERMS, Clock())
+    activity = asyncio.create_task(messages.send_message(request_for(MessageClass.CARE)))
+    await begun.wait()
+    activity.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await activity
+    with pytest.raises(ApplicationError, match=BEING_MADE):
+        await messages.send_message(request_for(MessageClass.CARE))
+    answer.set()
+    receipt = None
+    while receipt is None:
+        with contextlib.suppress(ApplicationError):
+            receipt = await messages.send_message(request_for(MessageClass.CARE))
+    assert (receipt, len(mailer.sent)) == (SendReceipt(result=SendResult.SENT), 1)
 
 
 async def test_the_late_end_of_an_attempt_does_not_undo_its_successor(ann: Ledger) -> None:

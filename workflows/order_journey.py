@@ -7,7 +7,7 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RawValue
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.journeys import Journeys
@@ -93,7 +93,7 @@ class OrderJourney:
             return await workflow.execute_local_activity_method(
                 Messages.send_message, request, summary=request.key, **policies.AT_ONCE
             )
-        except ActivityError as error:
+        except FailureError as error:  # a local activity's own, which no ActivityError is around
             if is_cancelled_exception(error):
                 raise
         try:
@@ -148,7 +148,7 @@ class OrderJourney:
         )
         try:
             await workflow.execute_local_activity_method(Journeys.keep_journey, kept, **policies.AT_ONCE)
-        except ActivityError:
+        except FailureError:
             await workflow.execute_activity_method(Journeys.keep_journey, kept, **policies.UNTIL_DONE)
 
     def _end(self, ending: Ending) -> JourneyEnd:

@@ -47,7 +47,7 @@ class SendGridMailer:
         client = SendGridAPIClient(api_key, host=host).client
         client.timeout = timeout
         self._client = client
-        self._patience = 2 * timeout
+        self._patience = 1.5 * timeout
 
     async def send(self, mail: Mail, reference: str) -> Accepted:
         body = _body(mail, reference)
