@@ -22,6 +22,10 @@ BODY_WITHIN = 15.0
 _PRIVATE_HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
 
+LARGEST_DISCARDED = 20_000_000
+"""Bytes of a body that is too large which are waited for before the answer."""
+
+
 class TooLarge(Exception):
     """The body is larger than what is read."""
 
@@ -59,19 +63,21 @@ class Requests:
             await exchange.fail(500, "something went wrong here; the request's id finds it in the log")
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        if int(_length(scope) or 0) > self._largest:
+        if int(_length(scope) or 0) > LARGEST_DISCARDED:
             raise TooLarge
-        parts, size = [], 0
+        parts: list[bytes] = []
+        size, more = 0, True
         async with asyncio.timeout(BODY_WITHIN):
-            while True:
+            while more and size <= LARGEST_DISCARDED:
                 message = await receive()
                 part = message.get("body", b"")
                 size += len(part)
-                if size > self._largest:
-                    raise TooLarge
-                parts.append(part)
-                if message["type"] == "http.disconnect" or not message.get("more_body"):
-                    return b"".join(parts)
+                # What is too much is read and thrown away: only then does the sender hear why.
+                parts = [*parts, part] if size <= self._largest else []
+                more = message["type"] != "http.disconnect" and message.get("more_body", False)
+        if size > self._largest:
+            raise TooLarge
+        return b"".join(parts)
 
 
 def _length(scope: Scope) -> str | None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from fastapi import APIRouter, HTTPException, Request
 
-from ledger.incoming import Acceptance, Incoming
+from ledger.incoming import Acceptance
 from service.answers import Accepted, errors
 from service.doors import TheDoors
 from service.sources.all import SOURCES
@@ -48,6 +48,8 @@ async def receive(source: str, request: Request, doors: TheDoors) -> Accepted:
         raise HTTPException(404, "no such source is switched on")
     headers = {name.lower(): value for name, value in request.headers.items()}
     post = Post(headers=headers, body=await request.body(), at=datetime.now(UTC))
+    if found.is_ping(post):
+        return Accepted(result="ignored")
     try:
         found.verify(post, secrets)
     except Forged:
@@ -56,13 +58,9 @@ async def receive(source: str, request: Request, doors: TheDoors) -> Accepted:
         incoming = read(found, post)
     except NotReadable as error:
         raise HTTPException(422 if found.strict else 400, str(error)) from None
-    return Accepted(result=await _result(doors, incoming))
-
-
-async def _result(doors: TheDoors, incoming: list[Incoming]) -> str:
-    if not incoming:
-        return "ignored"
-    told = set(await doors.intake.accept(incoming))
-    if Acceptance.CONFLICT in told:
+    told = set(await doors.intake.accept(incoming)) if incoming else set()
+    if Acceptance.CONFLICT in told and found.strict:
         raise HTTPException(409, "this id was used before for another event")
-    return "repeated" if told == {Acceptance.REPEATED} else "accepted"
+    # A platform that repeats an event may count its attempts in the body.
+    new = told & {Acceptance.NEW, Acceptance.PARKED}
+    return Accepted(result="accepted" if new else "repeated" if told else "ignored")

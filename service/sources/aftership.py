@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator
 
 from journey.facts import CarrierStatus, ExpectedDateChanged, ParcelMoved
-from service.sources.source import NotReadable, Post, Told, deed, hmac_fits
+from service.sources.source import NotReadable, Post, Source, Told, deed, hmac_fits
 from service.sources.values import Id, Loose, Wire, base64_bytes, day, label, moment
 
 _TAGS = {
@@ -34,7 +34,7 @@ _SUBTAGS = {
 """Where the finer word says more than the tag."""
 
 
-class AfterShip:
+class AfterShip(Source):
     """`tracking_update` and `edd_revise`."""
 
     name: ClassVar[str] = "aftership"

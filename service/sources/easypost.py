@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator
 
 from journey.facts import CarrierStatus, ExpectedDateChanged, ParcelMoved
-from service.sources.source import Forged, NotReadable, Post, Told, deed, hmac_fits
+from service.sources.source import Forged, NotReadable, Post, Source, Told, deed, hmac_fits
 from service.sources.values import Id, Loose, Wire, label, moment
 
 _STATUSES = {
@@ -27,7 +27,7 @@ _STATUSES = {
 """EasyPost's tracker statuses; `failure`, `cancelled`, `error` and `unknown` say too little to act on."""
 
 
-class EasyPost:
+class EasyPost(Source):
     """`tracker.created` and `tracker.updated`."""
 
     name: ClassVar[str] = "easypost"

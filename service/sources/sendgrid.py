@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from ledger.incoming import MAIL, Deed, ProviderEvent
-from service.sources.source import Forged, NotReadable, Post, Told
+from service.sources.source import Forged, NotReadable, Post, Source, Told
 from service.sources.values import Loose, Wire, base64_bytes, moment
 
 OLDEST = 26 * 3600
@@ -27,7 +27,7 @@ NEWEST = 300
 """Seconds that its clock may be ahead of ours."""
 
 
-class SendGrid:
+class SendGrid(Source):
     """`X-Twilio-Email-Event-Webhook-Signature` and `-Timestamp`."""
 
     name: ClassVar[str] = "sendgrid"
@@ -49,9 +49,6 @@ class SendGrid:
 
     def event_id(self, post: Post, data: Any) -> str:
         return post.header("x-twilio-email-event-webhook-timestamp")
-
-    def signed_id(self) -> bool:
-        return True
 
     def translate(self, data: Any, at: datetime) -> Iterator[Told]:
         if not isinstance(data, list):

@@ -17,7 +17,7 @@ from service.sources.shopify_orders import (
     return_told,
 )
 from service.sources.shopify_people import data_request_told, redaction_told
-from service.sources.source import NotReadable, Post, Told, hmac_fits
+from service.sources.source import NotReadable, Post, Source, Told, hmac_fits
 from service.sources.values import base64_bytes
 
 _TOPICS = {
@@ -32,7 +32,7 @@ _TOPICS = {
 """What a body is, by the fields that only this kind of body has."""
 
 
-class Shopify:
+class Shopify(Source):
     """`X-Shopify-Hmac-Sha256`: base64 of HMAC-SHA256 over the body."""
 
     name: ClassVar[str] = "shopify"
@@ -46,9 +46,6 @@ class Shopify:
 
     def event_id(self, post: Post, data: Any) -> str:
         return post.header("x-shopify-event-id") or post.header("x-shopify-webhook-id")
-
-    def signed_id(self) -> bool:
-        return False
 
     def translate(self, data: Any, at: datetime) -> Iterator[Told]:
         if not isinstance(data, dict):

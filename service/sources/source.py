@@ -73,6 +73,11 @@ class Source(Protocol):
 
     def signed_id(self) -> bool:
         """Whether the event's id is under the signature."""
+        return False
+
+    def is_ping(self, post: Post) -> bool:
+        """Whether it only asks if somebody is there. It may be unsigned; it has no effect."""
+        return False
 
     def translate(self, data: Any, at: datetime) -> Iterable[Told]:
         """Raises `NotReadable` or `ValidationError`; nothing at all means that there is nothing to do."""
@@ -82,9 +87,9 @@ def read(source: Source, post: Post) -> list[Incoming]:
     """Verified bytes to what goes into the inbox. Raises `NotReadable`."""
     data = parsed(post.body)
     topic = source.topic(post, data)[:80]
-    event_id = source.event_id(post, data)[:LONGEST_ID] or "unnamed"
+    event_id = source.event_id(post, data)[:LONGEST_ID]
     body_hash = hashlib.sha256(post.body).hexdigest()
-    if source.signed_id():
+    if source.signed_id() and event_id:
         body_hash = _hash(event_id, body_hash)
     else:
         # Who repeats a signed body under another id is not believed; another body is another event.

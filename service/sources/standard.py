@@ -15,12 +15,12 @@ from journey.facts import KINDS, read_fact
 from journey.names import OpaqueId
 from ledger.incoming import PLACE
 from service.neworder import NewOrder
-from service.sources.source import Forged, NotReadable, Post, Told, deed
+from service.sources.source import Forged, NotReadable, Post, Source, Told, deed
 
 _ID: TypeAdapter[str] = TypeAdapter(OpaqueId)
 
 
-class StandardWebhooks:
+class StandardWebhooks(Source):
     """`webhook-id`, `webhook-timestamp` and `webhook-signature`, all three under the signature."""
 
     name: ClassVar[str] = "standard"

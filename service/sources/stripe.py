@@ -13,14 +13,14 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from ledger.incoming import ProviderEvent
-from service.sources.source import Forged, NotReadable, Post, Told
+from service.sources.source import Forged, NotReadable, Post, Source, Told
 from service.sources.values import Id, Loose, Wire, moment
 
 TOLERANCE = 300
 """Seconds between Stripe's clock and ours, either way: Stripe's own verifier takes any future time."""
 
 
-class Stripe:
+class Stripe(Source):
     """`Stripe-Signature: t=...,v1=...`: hex HMAC-SHA256 over time, dot and body."""
 
     name: ClassVar[str] = "stripe"

@@ -4,6 +4,7 @@
 two dates only `*_gmt` has a known zone, though none is written in it.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
@@ -15,7 +16,7 @@ from ledger.customers import Profile
 from ledger.incoming import Deed, Person
 from ledger.orders import OrderPointer
 from service.sources.places import zone_of
-from service.sources.source import NotReadable, Post, Told, deed, hmac_fits
+from service.sources.source import NotReadable, Post, Source, Told, deed, hmac_fits
 from service.sources.values import (
     Id,
     Loose,
@@ -36,7 +37,7 @@ _TRACKING = "_wc_shipment_tracking_items"
 """Where the Shipment Tracking extension keeps its numbers."""
 
 
-class WooCommerce:
+class WooCommerce(Source):
     """`order.created`, `order.updated`; the ping of a new webhook has no order in it."""
 
     name: ClassVar[str] = "woocommerce"
@@ -45,14 +46,15 @@ class WooCommerce:
     def verify(self, post: Post, secrets: Sequence[str]) -> None:
         hmac_fits(base64_bytes(post.header("x-wc-webhook-signature")), post.body, secrets)
 
+    def is_ping(self, post: Post) -> bool:
+        # A new webhook is only switched on if its unsigned ping is answered with 200.
+        return re.fullmatch(rb"webhook_id=\d{1,20}", post.body) is not None
+
     def topic(self, post: Post, data: Any) -> str:
         return post.header("x-wc-webhook-topic") or "unknown"
 
     def event_id(self, post: Post, data: Any) -> str:
         return post.header("x-wc-webhook-delivery-id")
-
-    def signed_id(self) -> bool:
-        return False
 
     def translate(self, data: Any, at: datetime) -> Iterator[Told]:
         if not isinstance(data, dict):
