@@ -3,13 +3,13 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-CODE := $(wildcard journey ledger activities workflows service runtime worker.py starter.py)
+CODE := $(wildcard benchmarks journey ledger activities workflows service runtime worker.py starter.py)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url \
 	--no-header --no-annotate $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check gallery catalogs lock clean
+.PHONY: help demo test check bench gallery catalogs lock clean
 
 help: ## show this list
 	@echo "Thereafter: everything a shop does for its customer after the order is paid"
@@ -33,6 +33,9 @@ gallery: $(VENV)/.dev ## every letter on one page and, with Chromium, in picture
 
 catalogs: $(VENV)/.dev ## bring the translations in step with the templates; ARGS="fr" starts a new language
 	@$(BIN)/python -m activities.letter_upkeep $(ARGS)
+
+bench: $(VENV)/.dev ## what a journey costs, beside a bare workflow; writes build/bench_journey.json too
+	@$(BIN)/python -m benchmarks.bench_journey $(ARGS)
 
 lock: $(BIN)/uv ## write the lock files again after a change of pyproject.toml; UPGRADE=1 takes newer versions
 	@$(COMPILE) -o requirements.lock

@@ -64,7 +64,8 @@ async def start_journey(
     A fact reaches a journey that runs already, too: it is signal-with-start.
     """
     state = begun(placed)
-    ahead = plan(state, playbook, placed.at)
+    # What is due at once will be over when the first search attributes could be seen.
+    ahead = [step for step in plan(state, playbook, placed.at) if not step.is_due(placed.at)]
     kind, body = first or (None, None)
     try:
         await client.start_workflow(

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import SecretStr
 
+from journey.playbook import Playbook
 from ledger import Ledger
 from ledger.keys import Scope
 from runtime.dispatch import Reach
@@ -32,6 +34,7 @@ MAIL_PUBLIC = base64.b64encode(
     MAIL_KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 ).decode()
 LARGEST = 200_000
+DEFAULT = load_playbook(Path("playbooks/default.yaml"))
 
 SECRETS = {
     "standard_secret": STANDARD,
@@ -72,10 +75,11 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(ledger: Ledger, reach: Reach = nobody) -> AsyncIterator[World]:
+async def open_world(
+    ledger: Ledger, reach: Reach = nobody, playbook: Playbook = DEFAULT
+) -> AsyncIterator[World]:
     secrets = {name: SecretStr(value) for name, value in SECRETS.items()}
     settings = Settings(service_port=0, largest_body=LARGEST).model_copy(update=secrets)
-    playbook = load_playbook(settings.playbook)
     made = await ledger.create_key("tests", list(Scope), datetime.now(UTC))
     async with (
         doors_within(settings, ledger, reach, playbook) as address,

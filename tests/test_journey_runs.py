@@ -96,15 +96,16 @@ async def test_a_worker_that_leaves_and_another_that_comes_go_on_with_the_journe
 
 @asynccontextmanager
 async def worker_process(server: Server, home: Path) -> AsyncIterator[subprocess.Popen[bytes]]:
-    """`python worker.py`, as production runs it. It is killed in the end if it still lives."""
+    """A worker in a process of its own. It is killed in the end if it still lives."""
     names = {
         "TEMPORAL_ADDRESS": server.address,
         "TEMPORAL_NAMESPACE": NAMESPACE,
         "THEREAFTER_HOME": str(home),
     }
+    command = [sys.executable, "-m", "tests.quick_worker"]
     with (home / "worker.log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "worker.py"], cwd=ROOT, env={**os.environ, **names}, stdout=log, stderr=log
+        process = subprocess.Popen(  # noqa: ASYNC220 it returns at once
+            command, cwd=ROOT, env={**os.environ, **names}, stdout=log, stderr=log
         )
     try:
         yield process

@@ -220,9 +220,11 @@ class World:
     async def until_listed(self, query: str, at_least: int = 1) -> list[WorkflowExecution]:
         """What the server lists for a query, once it lists so many; its lists lag behind."""
         async with asyncio.timeout(PATIENCE):
-            while len(found := [run async for run in self.client.list_workflows(query)]) < at_least:
+            while True:
+                found = [run async for run in self.client.list_workflows(query)]
+                if len(found) >= at_least:
+                    return found
                 await asyncio.sleep(0.05)
-        return found
 
     def worker(self, activities: Activities = build_activities, max_cached_workflows: int = 1_000) -> Worker:
         """A worker as production builds it, to be entered and left."""

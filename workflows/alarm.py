@@ -7,7 +7,8 @@ from temporalio import workflow
 
 
 class Alarm:
-    """A timer that is re-armed only when its time changes, since each change costs events."""
+    """A timer that is armed again only for an earlier time, since each arming costs events: most that
+    carriers report moves a watchdog further away. One that rings too early makes the loop look again."""
 
     def __init__(self) -> None:
         self._due: datetime | None = None
@@ -18,7 +19,7 @@ class Alarm:
         return self._timer is not None and self._timer.done()
 
     def set(self, due: datetime | None, summary: str) -> None:
-        if due == self._due and not self.rang:
+        if due is not None and self._due is not None and self._due <= due and not self.rang:
             return
         if self._timer is not None:
             self._timer.cancel()
