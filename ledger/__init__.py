@@ -1,6 +1,7 @@
 """What must outlive a run: customers, claims, letters, ended journeys, what came in."""
 
 from ledger.customers import Customers
+from ledger.erasure import Erasures
 from ledger.inbox import Inbox
 from ledger.journeys import JourneyArchive
 from ledger.keys import Keys
@@ -11,5 +12,5 @@ from ledger.providers import ProviderEvents
 from ledger.sends import Sends
 
 
-class Ledger(Inbox, Keys, People, ProviderEvents, Customers, Orders, Sends, Outbox, JourneyArchive):
+class Ledger(Inbox, Erasures, Keys, People, ProviderEvents, Customers, Orders, Sends, Outbox, JourneyArchive):
     """The whole ledger; each family of tables has its own module. `await Ledger.open(url)` opens it."""

@@ -72,6 +72,13 @@ class Database:
         async with self._turn, self._writer.begin() as db:
             yield db
 
+    @asynccontextmanager
+    async def bare(self) -> AsyncIterator[AsyncConnection]:
+        """A connection outside any transaction, for what has no place in one."""
+        options = {"isolation_level": "AUTOCOMMIT", "ledger_bare": True}
+        async with self._turn, self._engine.execution_options(**options).connect() as db:
+            yield db
+
     def insert(self, table: Table) -> Insert:
         """An insert that can say what to do on a conflict."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
@@ -131,6 +138,8 @@ def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
         # FULL: a claim that a power cut takes back would send a letter twice.
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
+        # What is deleted is overwritten: a forgotten customer is not to be found in free pages.
+        cursor.execute("PRAGMA secure_delete=ON")
     finally:
         cursor.close()
 
@@ -151,5 +160,7 @@ def _use_wal(cursor: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that reads first and writes later can deadlock with its like; this one cannot.
+    if connection.get_execution_options().get("ledger_bare"):
+        return
     write = connection.get_execution_options().get("ledger_write")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

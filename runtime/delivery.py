@@ -92,7 +92,9 @@ class Delivery:
         told = [await self._placed(client, deeds)] if deeds[0].kind == PLACE else []
         # The first fact travelled with the start, if there was one.
         for deed in deeds[2:] if told and told[0] == "delivered" else deeds[len(told) :]:
-            told.append(str(await report_fact(client, self.ledger, order_id, deed.kind, deed.body)))
+            patient = self.now() - row.received_at < ORDER_PATIENCE
+            said = await report_fact(client, self.ledger, order_id, deed.kind, deed.body, patient=patient)
+            told.append(str(said))
         self._delivered[order_id] += len(deeds)
         return Verdict(number=row.number, state=InboxState.DISPATCHED, reason="; ".join(dict.fromkeys(told)))
 

@@ -125,7 +125,8 @@ def _by_order(rows: list[InboxRow]) -> list[list[InboxRow]]:
     groups: defaultdict[str, list[InboxRow]] = defaultdict(list)
     for row in rows:
         groups[row.order_id or f"{row.source}/{row.tracking_number or row.number}"].append(row)
-    return list(groups.values())
+    # Facts come before their order now and then; it goes first all the same.
+    return [sorted(own, key=lambda row: row.deeds[0].kind != incoming.PLACE) for own in groups.values()]
 
 
 def _after(row: InboxRow, held: Verdict) -> Verdict:

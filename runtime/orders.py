@@ -31,6 +31,10 @@ class UnknownOrder(Exception):
     """Nobody placed this order here."""
 
 
+class NotBegun(UnknownOrder):
+    """The order was placed here, and its journey is yet to begin."""
+
+
 class Reported(StrEnum):
     """What became of a fact."""
 
@@ -85,12 +89,13 @@ async def start_journey(
     return True
 
 
-async def report_fact(
-    client: Client, ledger: Ledger, order_id: str, kind: str, body: dict[str, Any]
+async def report_fact(  # noqa: PLR0913
+    client: Client, ledger: Ledger, order_id: str, kind: str, body: dict[str, Any], *, patient: bool = False
 ) -> Reported:
     """Signal a fact to its journey; one that comes after the end is kept in the ledger.
 
-    Raises `UnknownOrder`.
+    Raises `UnknownOrder`; if `patient`, also `NotBegun` where Temporal knows no journey and the ledger no
+    end of one. Otherwise such a journey is taken to be long over.
     """
     if await ledger.journey(order_id) is None:
         try:
@@ -101,6 +106,8 @@ async def report_fact(
                 raise
         if await ledger.order(order_id) is None:
             raise UnknownOrder(order_id)
+        if patient:
+            raise NotBegun(order_id)
     return await _keep_late(ledger, order_id, kind, body, datetime.now(UTC))
 
 

@@ -5,6 +5,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -43,7 +44,12 @@ async def open_doors(
     settings: Settings, ledger: Ledger, reach: Reach, playbook: Playbook
 ) -> AsyncIterator[Doors]:
     """Everything behind the routes, at work."""
-    dispatcher = Dispatcher(Delivery(ledger, playbook), reach)
+
+    async def erase(customer_id: str) -> str:
+        await ledger.erase_customer(customer_id, datetime.now(UTC))
+        return "forgotten"
+
+    dispatcher = Dispatcher(Delivery(ledger, playbook), reach, erase=erase)
     async with Intake(ledger, dispatcher.poke) as intake:
         dispatching = asyncio.create_task(dispatcher.run())
         try:
@@ -112,6 +118,7 @@ def _listening(host: str, port: int) -> socket.socket:
         except OSError:
             opened.close()
             continue
+        opened.listen()
         return opened
     raise ConnectionError(f"no free port on {host}")
 

@@ -1,16 +1,17 @@
 """The doors for tests: a real service on loopback, and senders that sign as the platforms do."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -86,6 +87,18 @@ async def open_world(
         httpx.AsyncClient(base_url=address, timeout=20) as http,
     ):
         yield World(http, ledger, made.token)
+
+
+Found = TypeVar("Found")
+
+
+async def until(ask: Callable[[], Awaitable[Found | None]]) -> Found:
+    """What is asked for, as soon as there is something."""
+    async with asyncio.timeout(40):
+        while True:
+            if found := await ask():
+                return found
+            await asyncio.sleep(0.05)
 
 
 def signed(source: str, body: bytes, *, at: float | None = None, key: str | None = None) -> dict[str, str]:
