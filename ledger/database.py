@@ -94,6 +94,16 @@ class Database:
         statement = self.insert(table).values(values)
         return statement.on_conflict_do_update(index_elements=list(key), set_=values, where=where)
 
+    async def upsert_all(
+        self, db: AsyncConnection, table: Table, rows: list[dict[str, Any]], key: Iterable[Any]
+    ) -> None:
+        """Write rows, all of the same columns, over those that have the same keys."""
+        if not rows:
+            return
+        statement = self.insert(table)
+        written = {name: statement.excluded[name] for name in rows[0]}
+        await db.execute(statement.on_conflict_do_update(index_elements=list(key), set_=written), rows)
+
 
 def _cause(error: Exception) -> str:
     if isinstance(error, DBAPIError):

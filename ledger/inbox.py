@@ -1,10 +1,11 @@
 """The inbox: what was acknowledged is here until it has had its effect, once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ColumnElement, Update, func, or_, select, update
+from sqlalchemy import ColumnElement, Update, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from journey.facts import Model
@@ -12,7 +13,7 @@ from journey.times import Instant
 from ledger.database import Database
 from ledger.door_tables import inbox, parcels, provider_events
 from ledger.incoming import Acceptance, Deed, Incoming
-from ledger.people import keep_person
+from ledger.people import keep_people
 from ledger.tables import orders
 
 
@@ -60,30 +61,33 @@ class Inbox(Database):
     """The inbox's rows."""
 
     async def accept(self, incoming: Sequence[Incoming], now: datetime) -> list[Acceptance]:
-        """Commit events, all of them or none, with what they tell of customers and providers."""
+        """Commit events, all of them or none, with what they tell of customers and providers.
+
+        A statement costs far more than a row, so there is one for all rows of a table.
+        """
+        statement = self.insert(inbox).on_conflict_do_nothing().returning(inbox.c.source, inbox.c.event_id)
         async with self.writing() as db:
-            return [await self._accept(db, each, now) for each in incoming]
+            rows = await db.execute(statement, [_new_row(each, now) for each in incoming])
+            fresh = {(str(row[0]), str(row[1])) for row in rows}
+            # Of several with one id in the same batch, the first is the one that was written.
+            new = {key: each for each in reversed(incoming) if (key := (each.source, each.event_id)) in fresh}
+            await self._keep_what_they_tell(db, list(new.values()), now)
+            written = set(map(id, new.values()))
+            return [_accepted(each) if id(each) in written else await _known(db, each) for each in incoming]
 
-    async def _accept(self, db: AsyncConnection, each: Incoming, now: datetime) -> Acceptance:
-        statement = self.insert(inbox).values(_new_row(each, now)).on_conflict_do_nothing()
-        if (await db.execute(statement.returning(inbox.c.number))).one_or_none() is None:
-            return await _known(db, each)
-        await self._keep_what_it_tells(db, each)
-        if each.pointer is not None:
-            await _wake(db, inbox.c.order_id == each.pointer.order_id, now)
-        return Acceptance.PARKED if each.problem else Acceptance.NEW
-
-    async def _keep_what_it_tells(self, db: AsyncConnection, each: Incoming) -> None:
-        if each.person is not None:
-            await keep_person(self, db, each.person)
-        if each.pointer is not None:
-            values = {**each.pointer.model_dump(), "address": list(each.pointer.address)}
-            await db.execute(self.upsert(orders, values, [orders.c.order_id]))
-        for values in _parcels(each):
-            await db.execute(self.insert(parcels).values(values).on_conflict_do_nothing())
-        if each.provider_event is not None:
-            values = each.provider_event.model_dump() | {"handled_at": None}
-            await db.execute(self.insert(provider_events).values(values).on_conflict_do_nothing())
+    async def _keep_what_they_tell(self, db: AsyncConnection, new: list[Incoming], now: datetime) -> None:
+        await keep_people(self, db, [each.person for each in new if each.person is not None])
+        pointers = [each.pointer for each in new if each.pointer is not None]
+        rows = [{**pointer.model_dump(), "address": list(pointer.address)} for pointer in pointers]
+        await self.upsert_all(db, orders, rows, [orders.c.order_id])
+        shipped = [values for each in new for values in _parcels(each)]
+        if shipped:
+            await db.execute(self.insert(parcels).on_conflict_do_nothing(), shipped)
+        events = [each.provider_event.model_dump() for each in new if each.provider_event is not None]
+        if events:
+            await db.execute(self.insert(provider_events).on_conflict_do_nothing(), events)
+        if pointers:
+            await _wake(db, inbox.c.order_id.in_([pointer.order_id for pointer in pointers]), now)
 
     async def claim_inbox(self, most: int, now: datetime, lease: timedelta) -> list[InboxRow]:
         """Take undelivered rows, the oldest first; nobody else gets them before the lease ends."""
@@ -99,8 +103,8 @@ class Inbox(Database):
     async def settle_inbox(self, verdicts: Iterable[Verdict], now: datetime) -> None:
         """Write down what came of deliveries. A row that another attempt has ended keeps its end."""
         async with self.writing() as db:
-            for verdict in verdicts:
-                await db.execute(_settled(verdict, now))
+            for statement, rows in _settled(list(verdicts), now):
+                await db.execute(statement, rows)
 
     async def wake_inbox(self, order_id: str, now: datetime) -> None:
         """Let events that wait for an order be tried at once."""
@@ -148,7 +152,7 @@ class Inbox(Database):
         async with self.writing() as db:
             where = (inbox.c.number == number) & (inbox.c.state == InboxState.PARKED)
             await db.execute(update(inbox).where(where).values(kept))
-            await self._keep_what_it_tells(db, again)
+            await self._keep_what_they_tell(db, [again], now)
         return True
 
     async def parcel_of(self, tracking_number: str) -> tuple[str, str] | None:
@@ -209,12 +213,33 @@ async def _wake(db: AsyncConnection, which: ColumnElement[bool], now: datetime) 
     await db.execute(update(inbox).where(waiting, which).values(due_at=now))
 
 
-def _settled(verdict: Verdict, now: datetime) -> Update:
-    statement = update(inbox).where(inbox.c.number == verdict.number, inbox.c.state == InboxState.RECEIVED)
-    values: dict[str, object] = {"state": verdict.state, "reason": verdict.reason, "leased_until": None}
-    if verdict.state is InboxState.RECEIVED:
-        values["due_at"] = verdict.due_at or now
-        values["attempts"] = inbox.c.attempts + int(verdict.counts)
-    else:
-        values["ended_at"] = now
-    return statement.values(values)
+def _settled(verdicts: list[Verdict], now: datetime) -> Iterator[tuple[Update, list[dict[str, object]]]]:
+    """One statement for the rows that have come to an end, and one for those that are tried again."""
+    which = (inbox.c.number == bindparam("row")) & (inbox.c.state == InboxState.RECEIVED)
+    told: dict[str, Any] = {"reason": bindparam("told"), "leased_until": None}
+    ended = [verdict for verdict in verdicts if verdict.state is not InboxState.RECEIVED]
+    if ended:
+        values = {**told, "state": bindparam("to"), "ended_at": now}
+        yield (
+            update(inbox).where(which).values(values),
+            [{"row": each.number, "told": each.reason, "to": each.state} for each in ended],
+        )
+    waiting = [verdict for verdict in verdicts if verdict.state is InboxState.RECEIVED]
+    if waiting:
+        values = {**told, "due_at": bindparam("due"), "attempts": inbox.c.attempts + bindparam("more")}
+        yield (
+            update(inbox).where(which).values(values),
+            [
+                {
+                    "row": each.number,
+                    "told": each.reason,
+                    "due": each.due_at or now,
+                    "more": int(each.counts),
+                }
+                for each in waiting
+            ],
+        )
+
+
+def _accepted(each: Incoming) -> Acceptance:
+    return Acceptance.PARKED if each.problem else Acceptance.NEW

@@ -1,6 +1,7 @@
 """Customers as checkouts tell of them: merged by the shop's customer id, the newer word over the older."""
 
-from datetime import datetime
+from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import or_, select
@@ -13,42 +14,58 @@ from ledger.incoming import Consent, Person
 from ledger.tables import customers
 
 
-async def keep_person(database: Database, db: AsyncConnection, person: Person) -> None:
-    """Merge what an event tells into the customer's rows, within the caller's transaction.
+async def keep_people(database: Database, db: AsyncConnection, people: list[Person]) -> None:
+    """Merge what events tell into the customers' rows, within the caller's transaction.
 
     What is absent leaves what is there. What is older than the last word, or than a wish to be forgotten,
     changes nothing.
     """
-    customer_id = person.profile.customer_id
-    if not await _is_news(database, db, customer_id, person.at):
-        return
-    values = _told(person.profile)
-    whole = person.profile.model_dump()
-    statement = database.insert(customers).values(whole)
-    changed = {name: value for name, value in values.items() if name != "customer_id"} or {
-        "customer_id": customer_id
-    }
-    await db.execute(statement.on_conflict_do_update(index_elements=[customers.c.customer_id], set_=changed))
-    if person.birthday is not None:
-        details = {"customer_id": customer_id, "birthday": person.birthday}
-        await db.execute(database.upsert(customer_details, details, [customer_details.c.customer_id]))
-    if person.consent is not None:
-        row = {"customer_id": customer_id, **person.consent.model_dump()}
-        await db.execute(database.insert(consents).values(row).on_conflict_do_nothing())
+    for each_once in _rounds(people):
+        news = await _news(database, db, each_once)
+        await _keep_profiles(database, db, [person.profile for person in news])
+        rows = [{"customer_id": p.profile.customer_id, "birthday": p.birthday} for p in news if p.birthday]
+        await database.upsert_all(db, customer_details, rows, [customer_details.c.customer_id])
+        said = [{"customer_id": p.profile.customer_id, **p.consent.model_dump()} for p in news if p.consent]
+        if said:
+            await db.execute(database.insert(consents).on_conflict_do_nothing(), said)
 
 
-async def _is_news(database: Database, db: AsyncConnection, customer_id: str, at: datetime) -> bool:
+def _rounds(people: list[Person]) -> Iterator[list[Person]]:
+    """No statement may change a row twice, so each round has every customer at most once."""
+    left = people
+    while left:
+        once = {person.profile.customer_id: person for person in reversed(left)}
+        taken = set(map(id, once.values()))
+        yield list(once.values())
+        left = [person for person in left if id(person) not in taken]
+
+
+async def _news(database: Database, db: AsyncConnection, people: list[Person]) -> list[Person]:
+    """Those of whom nothing newer is known; from now on, this is the last word on them."""
     told, forgotten = customer_details.c.told_at, customer_details.c.forgotten_at
+    statement = database.insert(customer_details)
+    at = statement.excluded.told_at
     newer = or_(told.is_(None), told <= at) & or_(forgotten.is_(None), forgotten < at)
-    values = {"customer_id": customer_id, "told_at": at}
-    statement = database.upsert(customer_details, values, [customer_details.c.customer_id], where=newer)
-    row = (await db.execute(statement.returning(customer_details.c.customer_id))).one_or_none()
-    return row is not None
+    statement = statement.on_conflict_do_update(
+        index_elements=[customer_details.c.customer_id], set_={"told_at": at}, where=newer
+    )
+    rows = [{"customer_id": person.profile.customer_id, "told_at": person.at} for person in people]
+    found = await db.execute(statement.returning(customer_details.c.customer_id), rows)
+    known = {str(row[0]) for row in found}
+    return [person for person in people if person.profile.customer_id in known]
 
 
-def _told(profile: Profile) -> dict[str, Any]:
-    """Only what was said: a default is nobody's word."""
-    return profile.model_dump(exclude_unset=True, exclude_none=True)
+async def _keep_profiles(database: Database, db: AsyncConnection, profiles: list[Profile]) -> None:
+    """Only what was said is written over what is there: a default is nobody's word."""
+    alike: defaultdict[frozenset[str], list[dict[str, Any]]] = defaultdict(list)
+    for profile in profiles:
+        said = frozenset(profile.model_dump(exclude_unset=True, exclude_none=True))
+        alike[said].append(profile.model_dump())
+    for names, rows in alike.items():
+        statement = database.insert(customers)
+        written = {name: statement.excluded[name] for name in names}
+        statement = statement.on_conflict_do_update(index_elements=[customers.c.customer_id], set_=written)
+        await db.execute(statement, rows)
 
 
 class People(Database):
@@ -57,7 +74,7 @@ class People(Database):
     async def keep_person(self, person: Person) -> None:
         """Merge what is told of a customer."""
         async with self.writing() as db:
-            await keep_person(self, db, person)
+            await keep_people(self, db, [person])
 
     async def consents(self, customer_id: str) -> list[Consent]:
         """What a customer said about marketing, the latest word last."""

@@ -23,7 +23,7 @@ LEASE = timedelta(minutes=5)
 AT_ONCE = 16
 """Orders that are delivered to side by side."""
 
-BATCH = 200
+BATCH = 50
 """Rows claimed at a time."""
 
 IDLE = 1.0
