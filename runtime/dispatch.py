@@ -29,6 +29,9 @@ BATCH = 50
 IDLE = 1.0
 """Seconds until the inbox is looked at again without being told to."""
 
+GATHER = 0.05
+"""Seconds for which what comes in is gathered, so that a busy door is not slowed by many small sweeps."""
+
 Reach = Callable[[], Client | None]
 """Gives the client, or `None` while Temporal has never been reached."""
 
@@ -60,6 +63,7 @@ class Dispatcher:
             with suppress(TimeoutError):
                 async with asyncio.timeout(IDLE):
                     await self._news.wait()
+            await asyncio.sleep(GATHER)
 
     async def _swept(self) -> int:
         try:

@@ -1,8 +1,9 @@
 """`python -m service`: the doors, until SIGTERM or Ctrl-C. They stay open while Temporal is away."""
 
-import asyncio
 import os
 import sys
+
+import uvloop
 
 from ledger.database import LedgerError
 from runtime.inputs import InputError
@@ -17,7 +18,7 @@ def main() -> int:
         settings = read_settings()
         settings.home.mkdir(parents=True, exist_ok=True)
         configure_telemetry()
-        asyncio.run(serve(settings))
+        uvloop.run(serve(settings))
     except InputError as error:
         return _failed(2, str(error))
     except (ConnectionError, LedgerError, OSError) as error:

@@ -11,6 +11,9 @@ from ledger.incoming import Acceptance, Incoming
 TOGETHER = 100
 """Posts in one commit."""
 
+LINGER = 0.004
+"""Seconds for which the first of a commit waits for company. A commit costs as much as twenty rows."""
+
 _Waiting = tuple[Sequence[Incoming], asyncio.Future[list[Acceptance]]]
 
 
@@ -41,6 +44,7 @@ class Intake:
 
     async def _run(self) -> None:
         while (first := await self._waiting.get()) is not None:
+            await asyncio.sleep(LINGER)
             posts, last = [first], False
             while len(posts) < TOGETHER and not self._waiting.empty():
                 following = self._waiting.get_nowait()
