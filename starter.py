@@ -16,13 +16,15 @@ from signal import SIGINT
 from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from rich.console import Console, Group
 from rich.live import Live
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
-from journey.contract import JourneyStatus, StepRequest
+from journey.contract import JourneyStatus, StepRequest, describe
+from journey.facts import KINDS, problems
+from journey.record import begun
 from ledger import Ledger
 from ledger.database import LedgerError
 from runtime import screen
@@ -30,16 +32,17 @@ from runtime.connection import Connection, configured_address, temporal
 from runtime.demo import DAY_SECONDS, Clock, Demo, DemoReport, paced, read_examples
 from runtime.embedded import NAMESPACE, known_server, running_server
 from runtime.inbox_commands import inbox_app
-from runtime.inputs import InputError
+from runtime.inputs import InputError, did_you_mean
 from runtime.key_commands import keys_app
 from runtime.letter_commands import Trial, try_letter, valid_address
 from runtime.letter_commands import preview as write_preview
 from runtime.letterbox import Letterbox
 from runtime.logs import configure_logs, configure_telemetry
 from runtime.orderfiles import read_fact_file, read_facts, read_order
-from runtime.orders import UnknownOrder, handle, order_status, place_order, report_fact
+from runtime.orders import UnknownOrder, order_status, place_order, report_fact, request_update
 from runtime.playbooks import load_playbook
 from runtime.rehearsal import rehearse as rehearse_order
+from runtime.send_commands import add_send_commands
 from runtime.settings import MailerName, Settings, read_settings
 from service.sources.all import read_again
 
@@ -68,11 +71,18 @@ def run(command: Coroutine[Any, Any, int | None]) -> None:
     raise typer.Exit(code)
 
 
+def _log_file() -> Path:
+    home = read_settings().home
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"THEREAFTER_HOME: {home} cannot be a folder: {error.strerror}") from None
+    return home / "thereafter.log"
+
+
 def _ended(command: Coroutine[Any, Any, int | None]) -> tuple[int, str]:
     try:
-        home = read_settings().home
-        home.mkdir(parents=True, exist_ok=True)
-        configure_logs(home / "thereafter.log")
+        configure_logs(_log_file())
         configure_telemetry()
         return asyncio.run(command) or 0, ""
     except Failure as failure:
@@ -134,8 +144,13 @@ def place(order: Path, playbook: PlaybookFile = None, as_json: AsJson = False) -
         settings = read_settings()
         file, book = read_order(order), load_playbook(playbook or settings.playbook)
         async with door(settings) as (client, ledger):
-            new = await place_order(client, ledger, file.placed(), file.customer_profile(), book)
-            status = await order_status(client, ledger, file.order.order_id)
+            placed, who = file.placed(), file.customer_profile()
+            new = await place_order(client, ledger, placed, who, book, file.consents())
+            try:
+                status = await order_status(client, ledger, file.order.order_id)
+            except ConnectionError as error:
+                screen_err.print(str(error), style="yellow", markup=False)
+                status = describe(begun(placed), book, placed.at)
         show(status, as_json, screen.status_view(status))
         if not new:
             raise Failure(1, f"order {file.order.order_id} had been placed before; nothing was changed")
@@ -149,7 +164,14 @@ def signal(order_id: OrderId, fact: Path, as_json: AsJson = False) -> None:
     """Report the fact of FACT.json to an order's journey."""
 
     async def command() -> int:
-        reported = read_fact_file(fact)
+        reported = read_fact_file(fact, strict=False)
+        if reported.kind in KINDS:
+            read_fact_file(fact)
+        else:
+            text = (
+                f"{reported.kind}: not a kind that is known here; it is kept and shown{_near(reported.kind)}"
+            )
+            screen_err.print(text, style="yellow", markup=False, highlight=False)
         async with door(read_settings()) as (client, ledger):
             what = await report_fact(client, ledger, order_id, reported.kind, reported.body)
         if as_json:
@@ -159,6 +181,10 @@ def signal(order_id: OrderId, fact: Path, as_json: AsJson = False) -> None:
         return 0
 
     run(command())
+
+
+def _near(kind: str) -> str:
+    return did_you_mean(kind, KINDS)
 
 
 @app.command()
@@ -173,18 +199,24 @@ def status(order_id: OrderId, as_json: AsJson = False) -> None:
     run(command())
 
 
-def _updated(order_id: str, as_json: bool, name: str, request: StepRequest | None = None) -> None:
+def _updated(order_id: str, as_json: bool, name: str, **request: str) -> None:
     async def command() -> None:
+        arguments = [_step_request(request)] if request else []
         async with door(read_settings()) as (client, ledger):
             if await ledger.journey(order_id) is not None:
                 raise Failure(1, f"order {order_id}: the journey is over")
-            arguments = [request] if request else []
-            found = await handle(client, order_id).execute_update(
-                name, args=arguments, result_type=JourneyStatus
-            )
+            await request_update(client, order_id, name, *arguments)
+            found = await order_status(client, ledger, order_id)
         show(found, as_json, screen.status_view(found))
 
     run(command())
+
+
+def _step_request(fields: dict[str, str]) -> StepRequest:
+    try:
+        return StepRequest.model_validate(fields)
+    except ValidationError as error:
+        raise InputError(problems(error)) from None
 
 
 @app.command()
@@ -201,16 +233,21 @@ def resume(order_id: OrderId, as_json: AsJson = False) -> None:
 
 @app.command()
 def skip(
-    order_id: OrderId, key: str, reason: str = "an operator's decision", as_json: AsJson = False
+    order_id: OrderId,
+    key: str,
+    reason: Annotated[str, typer.Option(help="A word such as customer_asked; it stays in the history.")] = (
+        "operator_decision"
+    ),
+    as_json: AsJson = False,
 ) -> None:
     """Leave out one step, by the key that `status` shows."""
-    _updated(order_id, as_json, "skip_step", StepRequest(key=key, reason=reason))
+    _updated(order_id, as_json, "skip_step", key=key, reason=reason)
 
 
 @app.command()
 def retry(order_id: OrderId, key: str, as_json: AsJson = False) -> None:
     """Try a parked step again, by the key that `status` shows."""
-    _updated(order_id, as_json, "retry_step", StepRequest(key=key))
+    _updated(order_id, as_json, "retry_step", key=key)
 
 
 @app.command()
@@ -392,6 +429,9 @@ def test_send(
         screen_out.print(f"{message}: taken by {mailer.name}")
 
     run(command())
+
+
+add_send_commands(app, run)
 
 
 def main() -> None:

@@ -39,28 +39,31 @@ begun have to end within their five seconds. The others wait their turn, unclaim
 
 
 def build_worker(client: Client, activities: Sequence[Any], *, max_cached_workflows: int = 1_000) -> Worker:
-    """The one worker of production, demo, tests and benchmarks.
-
-    The sandbox stays on. Our own modules pass through it, which makes a new workflow three times cheaper;
-    a test keeps clocks and chance out of them instead.
-    """
-    restrictions = SandboxRestrictions.default.with_passthrough_modules(*OUR_MODULES)
+    """The one worker of production, demo, tests and benchmarks."""
     return Worker(
         client,
         task_queue=TASK_QUEUE,
         workflows=[OrderJourney],
         activities=activities,
-        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+        workflow_runner=build_sandbox(),
         max_cached_workflows=max_cached_workflows,
         max_concurrent_local_activities=FIRST_TRIES_AT_ONCE,
         graceful_shutdown_timeout=timedelta(seconds=15),
     )
 
 
+def build_sandbox() -> SandboxedWorkflowRunner:
+    """The sandbox of production. Our own modules pass through it, which makes a new workflow three times
+    cheaper; a test keeps clocks and chance out of them instead."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*OUR_MODULES)
+    return SandboxedWorkflowRunner(restrictions=restrictions)
+
+
 def build_activities(settings: Settings, ledger: Ledger) -> list[Any]:
     """Every activity, with the providers that the settings name."""
     mailer, letters = build_mailer(settings, ledger), build_letters(settings)
-    messages = Messages(ledger, mailer, letters, Terms(mail_from=settings.mail_from))
+    terms = Terms(mail_from=settings.mail_from, care_from=settings.mail_from_care, rate=settings.mail_rate)
+    messages = Messages(ledger, mailer, letters, terms)
     return [messages.send_message, Journeys(ledger).keep_journey]
 
 
@@ -69,10 +72,33 @@ def build_mailer(settings: Settings, ledger: Ledger) -> Mailer:
         case MailerName.OUTBOX:
             return OutboxMailer(ledger)
         case MailerName.SENDGRID:
-            from activities.providers.sendgrid import SendGridMailer
+            return _sendgrid(settings)
+        case MailerName.SMTP:
+            return _smtp(settings)
 
-            assert settings.sendgrid_api_key is not None
-            return SendGridMailer(settings.sendgrid_api_key.get_secret_value(), host=settings.sendgrid_host)
+
+def _sendgrid(settings: Settings) -> Mailer:
+    from activities.providers.sendgrid import EU_HOST, HOST, SendGridMailer
+
+    assert settings.sendgrid_api_key is not None
+    host = settings.sendgrid_host or (EU_HOST if settings.sendgrid_region == "eu" else HOST)
+    key = settings.sendgrid_api_key.get_secret_value()
+    return SendGridMailer(key, host, sandbox=settings.sendgrid_sandbox)
+
+
+def _smtp(settings: Settings) -> Mailer:
+    from activities.providers.smtp import Security, SmtpMailer, SmtpServer
+
+    assert settings.smtp_host is not None
+    password = settings.smtp_password.get_secret_value() if settings.smtp_password else None
+    server = SmtpServer(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        security=Security(settings.smtp_security),
+        user=settings.smtp_user,
+        password=password,
+    )
+    return SmtpMailer(server)
 
 
 def build_letters(settings: Settings) -> Letters:

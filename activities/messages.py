@@ -5,21 +5,29 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.calendars import holidays_around
 from activities.mailer import Accepted, LetterError, Letters, Mail, Mailer, Refused, Unclear, Unknown
 from journey.messages import SendReceipt, SendRequest, SendResult
 from journey.playbook import MessageClass
 from ledger import Ledger
-from ledger.sends import Send, SendState
+from ledger.customers import Profile
+from ledger.permissions import address_key
+from ledger.send_rules import Bid
+from ledger.sends import IN_DOUBT, AttemptEnd, Send, SendState
 
 MOST_RESENDS = 5
 """With doubled waits that is almost eight hours of a provider that answers nothing but 5xx."""
 
 LOOK_EVERY = 10.0
 """Seconds after which to look again whether another attempt has ended; most end long before their lease."""
+
+LONGEST_RETRY_IN_PLACE = 60.0
+"""Seconds; a provider that wants to be left alone for longer is left alone by the journey."""
 
 NOBODY_KNOWS = "nobody can tell whether it was sent"
 
@@ -28,14 +36,37 @@ NOBODY_KNOWS = "nobody can tell whether it was sent"
 class Terms:
     """On which letters are sent.
 
-    `mail_from` is the sender. `lease` is how long an attempt has a message to itself: more than any
-    provider's timeout, since an activity that timed out may still have a thread that writes. `doubt` is how
-    long the provider's events may take to tell what became of an attempt; it doubles with each resend.
+    `mail_from` is the sender, `care_from` that of care and marketing, so that a reader can tell them apart.
+    `rate` is how many letters a second the provider takes, from all workers together. `lease` is how long
+    an attempt has a message to itself: more than any provider's timeout, since an activity that timed out
+    may still have a thread that writes. `doubt` is how long the provider's events may take to tell what
+    became of an attempt; it doubles with each resend.
     """
 
     mail_from: str
+    care_from: str | None = None
+    rate: float | None = None
     lease: timedelta = timedelta(seconds=60)
     doubt: timedelta = timedelta(minutes=15)
+
+    def sender(self, message_class: MessageClass) -> str:
+        if message_class is MessageClass.TRANSACTIONAL:
+            return self.mail_from
+        return self.care_from or self.mail_from
+
+
+class Envelope(NamedTuple):
+    """A letter, ready to be claimed, and whose it is."""
+
+    mail: Mail
+    profile: Profile
+
+
+class NotWritten(NamedTuple):
+    """Why there is no letter."""
+
+    state: SendState
+    reason: str
 
 
 class Messages:
@@ -75,46 +106,79 @@ class Messages:
 
     async def _send(self, request: SendRequest) -> SendReceipt:
         earlier = await self._ledger.send(request.order_id, request.key)
-        if earlier is not None and (receipt := _settled(earlier, request)):
+        if earlier is not None and (receipt := self._told(earlier, request)):
             return receipt
-        mail = await self._compose(request)
-        if isinstance(mail, SendReceipt):
-            return mail
-        claim = await self._ledger.claim_send(request, self._mailer.name, self._now(), self._terms.lease)
+        if earlier is not None and earlier.state in IN_DOUBT:
+            return await self._clear_up(request, earlier)
+        envelope = await self._compose(request)
+        if isinstance(envelope, NotWritten):
+            return await self._not_tried(request, envelope)
+        claim = await self._ledger.claim_send(request, self._bid(request, envelope))
         if claim.granted:
-            return await self._hand_over(request, mail, claim.send)
-        return _settled(claim.send, request) or await self._clear_up(request, mail, claim.send)
+            return await self._hand_over(request, envelope.mail, claim.send)
+        if claim.verdict is not None and claim.verdict.result is SendResult.HELD:
+            why = claim.verdict.reason
+            return _held(claim.verdict.until, why).model_copy(update={"in_hours": True})
+        return self._told(claim.send, request) or await self._clear_up(request, claim.send)
 
-    async def _compose(self, request: SendRequest) -> Mail | SendReceipt:
+    def _told(self, send: Send, request: SendRequest) -> SendReceipt | None:
+        """The receipt for a message that is not to be sent now, or `None` if something is left to do.
+
+        Raises when the provider wants to be left alone for some seconds more.
+        """
+        if send.state is SendState.REFUSED and send.not_before is not None:
+            left = (send.not_before - self._now()).total_seconds()
+            if left > LONGEST_RETRY_IN_PLACE:
+                return _held(send.not_before, send.reason)
+            if left > 0:
+                raise _again_later(send.reason, left)
+        return _settled(send, request)
+
+    def _bid(self, request: SendRequest, envelope: Envelope) -> Bid:
+        moment = journey_time(request, self._now())
+        country = envelope.profile.country or request.order.country
+        return Bid(
+            provider=self._mailer.name,
+            now=self._now(),
+            lease=self._terms.lease,
+            moment=moment,
+            # A profile that was never told a zone says UTC.
+            zone=request.order.zone if envelope.profile.zone == "UTC" else envelope.profile.zone,
+            address_key=address_key(envelope.mail.to),
+            holidays=holidays_around(country, moment) if request.limits.holidays_for else frozenset(),
+            rate=self._terms.rate,
+        )
+
+    async def _compose(self, request: SendRequest) -> Envelope | NotWritten:
         """The letter in its envelope, or why there is none. Nothing is claimed before this has worked."""
         profile = await self._ledger.profile(request.order.customer_id)
         if profile is None and (await self._ledger.details(request.order.customer_id)).get("forgotten_at"):
-            return await self._not_tried(request, SendState.SUPPRESSED, "the customer asked to be forgotten")
+            return NotWritten(SendState.SUPPRESSED, "the customer asked to be forgotten")
         if profile is None:
-            return await self._not_tried(request, SendState.PARKED, "the ledger does not know the customer")
+            return NotWritten(SendState.PARKED, "the ledger does not know the customer")
         if profile.email is None:
-            return await self._not_tried(request, SendState.SUPPRESSED, "the customer has no e-mail address")
+            return NotWritten(SendState.SUPPRESSED, "the customer has no e-mail address")
         try:
             letter = self._letters.render(request, profile)
         except LetterError as error:
-            return await self._not_tried(request, SendState.PARKED, error.reason)
+            return NotWritten(SendState.PARKED, error.reason)
         except Exception as error:
-            reason = f"the letter cannot be written: {type(error).__name__}"
-            return await self._not_tried(request, SendState.PARKED, reason)
-        return Mail(
+            return NotWritten(SendState.PARKED, f"the letter cannot be written: {type(error).__name__}")
+        mail = Mail(
             to=profile.email,
             to_name=profile.name,
-            from_=self._terms.mail_from,
+            from_=self._terms.sender(request.message_class),
             subject=letter.subject,
             html=letter.html,
             text=letter.text,
             headers=letter.headers,
             message_class=request.message_class,
         )
+        return Envelope(mail, profile)
 
-    async def _not_tried(self, request: SendRequest, state: SendState, reason: str) -> SendReceipt:
-        send = await self._ledger.settle_send(request, state, reason, self._now())
-        return _settled(send, request) or SendReceipt(result=SendResult(state.value), reason=reason)
+    async def _not_tried(self, request: SendRequest, why: NotWritten) -> SendReceipt:
+        send = await self._ledger.settle_send(request, why.state, why.reason, self._now())
+        return _settled(send, request) or SendReceipt(result=SendResult(why.state.value), reason=why.reason)
 
     async def _hand_over(self, request: SendRequest, mail: Mail, send: Send) -> SendReceipt:
         # An activity that times out is cancelled while the provider is still answering; what it answers
@@ -130,18 +194,23 @@ class Messages:
         except Refused as refusal:
             return await self._refused(send, refusal)
         except Unclear as end:
-            send = await self._end(send, SendState.UNCLEAR, end.reason)
-            return _settled(send, request) or await self._clear_up(request, mail, send)
+            send = await self._end(send, AttemptEnd(SendState.UNKNOWN, end.reason))
+            return _settled(send, request) or await self._clear_up(request, send)
         return _sent(await self._ledger.accept_send(send, accepted.provider_id, self._now()))
 
     async def _refused(self, send: Send, refusal: Refused) -> SendReceipt:
         if refusal.permanent:
-            send = await self._end(send, SendState.PARKED, refusal.reason)
+            send = await self._end(send, AttemptEnd(SendState.PARKED, refusal.reason, not_taken=True))
             return SendReceipt(result=SendResult.PARKED, reason=send.reason)
-        await self._end(send, SendState.REFUSED, refusal.reason)
-        raise _again_later(refusal.reason, refusal.retry_after)
+        wait = refusal.retry_after
+        until = None if wait is None else self._now() + timedelta(seconds=wait)
+        # The next attempt may be made by another worker, which reads there when it may.
+        await self._end(send, AttemptEnd(SendState.REFUSED, refusal.reason, not_taken=True, not_before=until))
+        if wait is not None and wait > LONGEST_RETRY_IN_PLACE:
+            return _held(until, refusal.reason)
+        raise _again_later(refusal.reason, wait)
 
-    async def _clear_up(self, request: SendRequest, mail: Mail, send: Send) -> SendReceipt:
+    async def _clear_up(self, request: SendRequest, send: Send) -> SendReceipt:
         """An attempt was made and its end is not known: ask the provider, and otherwise wait for it."""
         if left := _lease_left(send, self._now()):
             raise _again_later("another attempt is being made", min(left, LOOK_EVERY))
@@ -149,43 +218,66 @@ class Messages:
         if isinstance(found, Accepted):
             return _sent(await self._ledger.accept_send(send, found.provider_id, self._now()))
         if found is None:
-            await self._end(send, SendState.REFUSED, "the provider never had it")
-            raise _again_later("the provider never had it", None)
+            end = AttemptEnd(SendState.REFUSED, "the provider never had it", not_taken=True)
+            await self._end(send, end)
+            raise _again_later(end.reason, None)
         until = (send.claimed_at or send.created_at) + self._terms.doubt * 2**send.resent
         if self._now() < until:
-            send = await self._end(send, SendState.UNCLEAR, send.reason or "the attempt ended without a word")
+            why = send.reason or "the attempt ended without a word"
+            send = await self._end(send, AttemptEnd(SendState.UNKNOWN, why))
             return _settled(send, request) or _held(until, NOBODY_KNOWS)
-        return await self._decide(request, mail, send)
+        return await self._decide(request, send)
 
     async def _find(self, send: Send) -> Accepted | Unknown | None:
         if send.provider != self._mailer.name:
             return Unknown()
         return await self._mailer.find(send.reference)
 
-    async def _decide(self, request: SendRequest, mail: Mail, send: Send) -> SendReceipt:
+    async def _decide(self, request: SendRequest, send: Send) -> SendReceipt:
         """Nobody has told for long enough: what must arrive goes out again, the rest waits for a person."""
         if request.message_class is not MessageClass.TRANSACTIONAL or send.resent >= MOST_RESENDS:
-            send = await self._end(send, SendState.PARKED, NOBODY_KNOWS)
-            return _settled(send, request) or await self._clear_up(request, mail, send)
-        claim = await self._ledger.reclaim_send(send, self._mailer.name, self._now(), self._terms.lease)
+            return await self._give_up(request, send, NOBODY_KNOWS)
+        envelope = await self._compose(request)
+        if isinstance(envelope, NotWritten):
+            return await self._give_up(request, send, f"{NOBODY_KNOWS}; not again: {envelope.reason}")
+        claim = await self._ledger.reclaim_send(send, self._bid(request, envelope))
         if claim.granted:
-            return await self._hand_over(request, mail, claim.send)
+            return await self._hand_over(request, envelope.mail, claim.send)
         return _settled(claim.send, request) or _held(
             claim.send.leased_until, "another attempt is being made"
         )
 
-    async def _end(self, send: Send, state: SendState, reason: str) -> Send:
-        return await self._ledger.end_attempt(send, state, reason, self._now())
+    async def _give_up(self, request: SendRequest, send: Send, reason: str) -> SendReceipt:
+        send = await self._end(send, AttemptEnd(SendState.PARKED, reason))
+        return _settled(send, request) or await self._clear_up(request, send)
+
+    async def _end(self, send: Send, end: AttemptEnd) -> Send:
+        return await self._ledger.end_attempt(send, end, self._now())
+
+
+def journey_time(request: SendRequest, now: datetime) -> datetime:
+    """The journey's clock at this attempt: when it asked, and what has passed on the server's clock since.
+
+    On a server that skips time this is years from the worker's clock, and hours and caps are the journey's.
+    """
+    if request.asked_at is None:
+        return now
+    if not activity.in_activity() or activity.info().is_local:
+        return request.asked_at
+    told = activity.info()
+    return request.asked_at + max(timedelta(), told.started_time - told.scheduled_time)
 
 
 def _settled(send: Send, request: SendRequest) -> SendReceipt | None:
     """The receipt for a message whose end is known, or `None` if something is left to do."""
+    if send.reopened_by(request.retried_at):
+        return None
     match send.state:
-        case SendState.ACCEPTED:
+        case SendState.ACCEPTED | SendState.DELIVERED | SendState.COMPLAINED:
             return _sent(send)
-        case SendState.SUPPRESSED:
-            return SendReceipt(result=SendResult.SUPPRESSED, reason=send.reason)
-        case SendState.PARKED if not send.reopened_by(request.retried_at):
+        case SendState.SUPPRESSED | SendState.EXPIRED:
+            return SendReceipt(result=SendResult(send.state.value), reason=send.reason)
+        case SendState.PARKED | SendState.BOUNCED | SendState.DROPPED:
             return SendReceipt(result=SendResult.PARKED, reason=send.reason)
         case _:
             return None

@@ -1,11 +1,15 @@
 """What goes into an order's workflow and comes out of it: its start, its answers, its requests."""
 
-from pydantic import Field
+from typing import Self, cast
+
+from pydantic import Field, model_validator
 
 from journey.endings import Ending, JourneyEnding
-from journey.facts import Model, OrderPlaced
+from journey.facts import CarrierStatus, Model, OrderPlaced
+from journey.names import Code
 from journey.plan import PlannedStep, Stage, closes_at, plan, stage
 from journey.playbook import Playbook
+from journey.record import begun
 from journey.state import Happening, JourneyState, Outcome, Result
 from journey.times import Instant
 
@@ -13,9 +17,19 @@ from journey.times import Instant
 class JourneyStart(Model):
     """Starts a journey; on continue-as-new, carries it on."""
 
-    placed: OrderPlaced
+    placed: OrderPlaced | None = Field(default=None, description="Set when the journey begins.")
     playbook: Playbook
-    state: JourneyState | None = Field(default=None, description="Set when a journey goes on in a new run.")
+    state: JourneyState | None = Field(default=None, description="Set when it goes on in a new run.")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.placed is None) == (self.state is None):
+            raise ValueError("placed: should be set, unless `state` is")
+        return self
+
+    def first_state(self) -> JourneyState:
+        """The state with which this run begins."""
+        return self.state or begun(cast(OrderPlaced, self.placed))
 
 
 class JourneyEnd(Model):
@@ -27,10 +41,20 @@ class JourneyEnd(Model):
 
 
 class StepRequest(Model):
-    """An operator's word on one step, by the key that `status` shows."""
+    """An operator's word on one step, by the key that `status` shows. It stays in the history, so the
+    reason is a code."""
 
     key: str = Field(min_length=1, max_length=200)
-    reason: str = Field(default="an operator's decision", max_length=200)
+    reason: Code = "operator_decision"
+
+
+class Standpoint(Model):
+    """The short answer to a request; `status` has the long one."""
+
+    order_id: str
+    stage: Stage
+    paused: bool
+    attention: str | None
 
 
 class JourneyStatus(Model):
@@ -78,6 +102,16 @@ def describe_ending(ended: JourneyEnding) -> JourneyStatus:
     )
 
 
+def standpoint(state: JourneyState) -> Standpoint:
+    """Where a journey stands, in a line."""
+    return Standpoint(
+        order_id=state.facts.order.order_id,
+        stage=stage(state.facts),
+        paused=state.paused_since is not None,
+        attention=attention(state),
+    )
+
+
 def _in_order(state: JourneyState) -> tuple[Outcome, ...]:
     return tuple(sorted(state.outcomes.values(), key=lambda outcome: (outcome.at, outcome.key)))
 
@@ -86,9 +120,9 @@ def attention(state: JourneyState) -> str | None:
     """Why a person should look, in one word for a filter."""
     if any(outcome.result is Result.PARKED for outcome in state.outcomes.values()):
         return "parked"
-    if state.paused_since:
-        return "paused"
-    return None
+    if any(p.checkpoint and p.checkpoint.status is CarrierStatus.LOST for p in state.facts.parcels.values()):
+        return "lost"
+    return "paused" if state.paused_since else None
 
 
 def counts(state: JourneyState) -> dict[str, int]:

@@ -5,9 +5,11 @@ one), the time at which it happened and its source. Facts carry nothing personal
 id, and what a customer wrote stays in the ledger.
 """
 
+import re
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from hashlib import sha256
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -41,8 +43,16 @@ def _known_zone(name: str) -> str:
 
 
 Zone = Annotated[str, AfterValidator(_known_zone)]
-Text = Annotated[str, Field(min_length=1, max_length=200)]
-Url = Annotated[str, AfterValidator(lambda text: str(HttpUrl(text)))]
+
+
+def _impersonal(text: str) -> str:
+    if "@" in text or "%40" in text:
+        raise ValueError("should hold nothing personal, such as an e-mail address")
+    return text
+
+
+Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_impersonal)]
+Url = Annotated[str, AfterValidator(lambda text: _impersonal(str(HttpUrl(text))))]
 
 
 class Line(Model):
@@ -61,6 +71,16 @@ class Line(Model):
     image_url: Url | None = None
 
 
+def _distinct(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    ids = [line.line_id for line in lines]
+    if len(ids) != len(set(ids)):
+        raise ValueError("each line_id should appear once")
+    return lines
+
+
+Lines = Annotated[tuple[Line, ...], Field(min_length=1, max_length=500), AfterValidator(_distinct)]
+
+
 class Order(Model):
     """What was bought, by whom (a pointer), and what was promised."""
 
@@ -69,17 +89,10 @@ class Order(Model):
     currency: str = Field(pattern=r"^[A-Z]{3}$", description="ISO 4217.")
     country: str = Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1, where it is sent.")
     zone: Zone = Field(description="The customer's IANA time zone.")
-    lines: tuple[Line, ...] = Field(min_length=1, max_length=500)
+    lines: Lines
     first_order: bool = False
     ship_by: When | None = Field(default=None, description="The promised ship date.")
     deliver_by: When | None = Field(default=None, description="The promised delivery date.")
-
-    @model_validator(mode="after")
-    def _distinct_lines(self) -> Self:
-        ids = [line.line_id for line in self.lines]
-        if len(ids) != len(set(ids)):
-            raise ValueError("lines: each line_id should appear once")
-        return self
 
 
 class LineQuantity(Model):
@@ -139,7 +152,7 @@ class OrderChanged(FactBase):
     """Some of the order is different now; what is absent stays as it was."""
 
     kind: Literal["order_changed"] = "order_changed"
-    lines: tuple[Line, ...] | None = Field(default=None, min_length=1, max_length=500)
+    lines: Lines | None = None
     country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$")
     zone: Zone | None = None
     ship_by: When | None = None
@@ -167,13 +180,20 @@ class ParcelShipped(FactBase):
     expected: When | None = Field(default=None, description="When the carrier expects to deliver.")
 
 
+def _word_only(text: str) -> str:
+    """Carriers write "left with" and a name here. A word of theirs is short, and no address."""
+    return text[:80] if "@" not in text and not re.search(r"\d{6}", text) else "(left out)"
+
+
 class ParcelMoved(FactBase):
     """The carrier reported a checkpoint. A status we do not know counts as `unknown`; its word is kept."""
 
     kind: Literal["parcel_moved"] = "parcel_moved"
     parcel_id: OpaqueId
     status: CarrierStatus
-    raw: str | None = Field(default=None, max_length=200, description="The carrier's own word.")
+    raw: Annotated[str, AfterValidator(_word_only)] | None = Field(
+        default=None, description="The carrier's own word; what could be personal in it is left out."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -182,7 +202,7 @@ class ParcelMoved(FactBase):
             return data
         if data["status"] in CARRIER_STATUSES:
             return data
-        return {**data, "status": CarrierStatus.UNKNOWN, "raw": data.get("raw") or data["status"][:200]}
+        return {**data, "status": CarrierStatus.UNKNOWN, "raw": data.get("raw") or data["status"]}
 
 
 class ExpectedDateChanged(FactBase):
@@ -206,7 +226,7 @@ class ReturnOpened(FactBase):
 
     kind: Literal["return_opened"] = "return_opened"
     return_id: OpaqueId
-    lines: tuple[LineQuantity, ...] = Field(default=(), description="Empty: everything.")
+    lines: tuple[LineQuantity, ...] = Field(default=(), max_length=500, description="Empty: everything.")
 
 
 class ReturnClosed(FactBase):
@@ -215,7 +235,9 @@ class ReturnClosed(FactBase):
     kind: Literal["return_closed"] = "return_closed"
     return_id: OpaqueId
     outcome: ReturnOutcome
-    lines: tuple[LineQuantity, ...] = Field(default=(), description="Empty: those that were opened.")
+    lines: tuple[LineQuantity, ...] = Field(
+        default=(), max_length=500, description="Empty: those that were opened."
+    )
 
 
 class Reordered(FactBase):
@@ -280,39 +302,46 @@ def read_fact(data: Any) -> KnownFact:
     )
 
 
+TOLD = 10
+"""How many mistakes of a fact are told."""
+
+
+def _plain(part: int | str) -> str:
+    """A key as it may be shown: one that is no plain word could be personal."""
+    return str(part) if re.fullmatch(r"\w{1,40}", str(part)) else "(a key that is no word)"
+
+
 def problems(error: ValidationError) -> str:
     """A validation error in one line that names each field and what would be right, but no value:
     a value that does not belong may be personal."""
     lines = []
-    for item in error.errors(include_input=False, include_url=False, include_context=False):
-        place = [str(part) for part in item["loc"] if str(part) not in KINDS]
+    for item in error.errors(include_input=False, include_url=False, include_context=False)[:TOLD]:
+        place = [_plain(part) for part in item["loc"] if str(part) not in KINDS]
         lines.append(f"{'.'.join(place) or 'fact'}: {item['msg']}")
     return "; ".join(lines)
 
 
-def understand(kind: str, data: Any, now: datetime, number: int) -> Fact:
-    """Read what a signal brought, whatever it brought.
-
-    `number` tells apart the unreadable facts that carry no id of their own.
-    """
+def understand(kind: str, data: Any, now: datetime) -> Fact:
+    """Read what a signal brought, whatever it brought."""
     if kind not in KINDS:
-        return _not_understood(kind, data, now, number, "this kind of fact is not known")
+        return not_understood(kind, data, now, "this kind of fact is not known")
     try:
         if not isinstance(data, dict):
             raise ValueError("a fact should be a JSON object")
         return read_fact({**data, "kind": kind})
     except ValidationError as error:
-        return _not_understood(kind, data, now, number, problems(error))
+        return not_understood(kind, data, now, problems(error))
     except (ValueError, TypeError) as error:
-        return _not_understood(kind, data, now, number, str(error))
+        return not_understood(kind, data, now, str(error))
 
 
-def _not_understood(kind: str, data: Any, now: datetime, number: int, problem: str) -> NotUnderstood:
+def not_understood(kind: str, data: Any, now: datetime, problem: str) -> NotUnderstood:
+    """What is kept of it: its kind, its id if it has one, and what is wrong with it."""
     fact_id = data.get("fact_id") if isinstance(data, dict) else None
     try:
         FactBase(fact_id=fact_id, at=now)
     except ValidationError:
-        fact_id = f"unreadable-{number}"
+        fact_id = f"unreadable-{sha256(repr(data).encode()).hexdigest()[:16]}"
     return NotUnderstood(kind=kind, fact_id=fact_id, at=now, problem=problem[:500])
 
 
@@ -322,6 +351,6 @@ def believable(fact: Fact, placed_at: datetime, now: datetime) -> Fact:
     Reporters' clocks are wrong by hours, and their years by one. What is said to have happened before the
     order, or more than a day from now, did happen, but is taken to have happened when it arrived.
     """
-    if fact.kind == "order_placed" or placed_at - timedelta(days=1) <= fact.at <= now + timedelta(days=1):
+    if placed_at - timedelta(days=1) <= fact.at <= now + timedelta(days=1):
         return fact
     return fact.model_copy(update={"at": now})

@@ -1,12 +1,13 @@
 """What a journey asks of `send_message`, and the answer it gets. Neither holds anything personal."""
 
 from enum import StrEnum
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from journey.facts import CarrierStatus, Line, LineQuantity, Model, Order
-from journey.playbook import MessageClass
-from journey.times import Instant
+from journey.playbook import Limits, MessageClass
+from journey.times import DAY, Instant, Window
 
 
 class ParcelContent(Model):
@@ -42,6 +43,13 @@ class SendRequest(Model):
     retried_at: Instant | None = Field(
         default=None, description="Set when an operator has a parked message tried again, and when."
     )
+    window: Window | None = Field(default=None, description="The step's hours of the customer's day.")
+    limits: Limits = Field(default_factory=Limits, description="The playbook's.")
+    day_seconds: float = Field(default=DAY, description="The playbook's; less than 86,400 paces a demo.")
+    asked_at: Instant | None = Field(
+        default=None,
+        description="The journey's clock, by which hours and caps are reckoned; by default the worker's.",
+    )
 
 
 class SendResult(StrEnum):
@@ -50,12 +58,20 @@ class SendResult(StrEnum):
     SENT = "sent"
     SUPPRESSED = "suppressed"
     HELD = "held"
+    EXPIRED = "expired"
     PARKED = "parked"
 
 
 class SendReceipt(Model):
-    """The answer: `held` says until when, `suppressed` and `parked` say why."""
+    """The answer: `held` says until when; `suppressed`, `expired` and `parked` say why."""
 
     result: SendResult
     reason: str = ""
     until: Instant | None = None
+    in_hours: bool = Field(default=False, description="`until` is within the hours of the customer's zone.")
+
+    @model_validator(mode="after")
+    def _held_until(self) -> Self:
+        if self.result is SendResult.HELD and self.until is None:
+            raise ValueError("until: should be set when a message is held")
+        return self

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from journey.facts import CarrierStatus, Line, Order
 from journey.playbook import Anchor, Condition, Per, Playbook
-from journey.state import JourneyState, OrderState, Parcel, Result
-from journey.times import DAY, deadline, later
+from journey.state import JourneyState, OrderState, Parcel, Promise, Result
+from journey.times import DAY, LATEST, deadline, later
 
-_NO_LONGER_COMING = {
+_NOT_ASSUMED = {
     CarrierStatus.RETURNING,
     CarrierStatus.LOST,
     CarrierStatus.READY_FOR_PICKUP,
@@ -58,7 +59,32 @@ class View:
         return self._of_order(anchor)
 
     def line(self, line_id: str) -> Line:
-        return next(line for line in self.order.lines if line.line_id == line_id)
+        return self._lines[line_id]
+
+    @cached_property
+    def _lines(self) -> dict[str, Line]:
+        return {line.line_id: line for line in self.order.lines}
+
+    @cached_property
+    def horizon(self) -> datetime:
+        """Beyond it, nothing is planned."""
+        placed_at = self.facts.placed.at if self.facts.placed else LATEST
+        return later(placed_at, self.playbook.horizon, self.order.zone, self.playbook.day_seconds)
+
+    @cached_property
+    def _delivered(self) -> dict[str, datetime]:
+        return lines_delivered(self.order, self.facts, self.delivered_at)
+
+    def never_sent(self, after: str, subject: str | None) -> str | None:
+        """Why the step that `after` names will never have been sent, if it ended in another way."""
+        if not after.startswith("sent "):
+            return None
+        step = after.removeprefix("sent ")
+        for key in (f"{step}/{subject}", step):
+            outcome = self.state.outcomes.get(key)
+            if outcome and outcome.result not in (Result.SENT, Result.PARKED):
+                return f"{step} was {outcome.result}"
+        return None
 
     def _sent(self, step: str, subject: str | None) -> datetime | None:
         for key in (f"{step}/{subject}", step):
@@ -80,20 +106,29 @@ class View:
             case Anchor.SHIPPED:
                 return min((p.shipped_at for p in facts.parcels.values() if p.shipped_at), default=None)
             case Anchor.DELIVERED:
-                return all_delivered(self.order, facts, self.delivered_at)
+                return _all(self.order, self._delivered)
             case Anchor.DELIVERY_REPORTED:
-                return all_delivered(self.order, facts, reported)
+                return all_reported(self.order, facts)
             case Anchor.FEEDBACK:
                 return facts.rating.at if facts.rating else None
+            case Anchor.DELIVERED_AND_FEEDBACK:
+                delivered = _all(self.order, self._delivered)
+                return max(delivered, facts.rating.at) if delivered and facts.rating else None
+            case Anchor.EXPECTED_MOVED:
+                return self._moved(facts.deliver_by, None)
+            case _:
+                return self._of_cases(anchor)
+
+    def _of_cases(self, anchor: Anchor) -> datetime | None:
+        facts = self.facts
+        match anchor:
             case Anchor.RETURN_OPENED:
                 return max((r.opened_at for r in facts.returns.values() if r.opened_at), default=None)
             case Anchor.RETURN_CLOSED:
                 return max((r.closed.at for r in facts.returns.values() if r.closed), default=None)
             case Anchor.COMPLAINT_CLOSED:
-                return max(
-                    (c.closed_at for c in facts.complaints.values() if c.closed_at and not c.open),
-                    default=None,
-                )
+                answered = (c.closed_at for c in facts.complaints.values() if not c.open)
+                return max((at for at in answered if at), default=None)
             case _:
                 return None
 
@@ -109,7 +144,7 @@ class View:
             case Anchor.EXPECTED:
                 return self.expected_at(parcel)
             case Anchor.EXPECTED_MOVED:
-                return self._expected_moved_at(parcel)
+                return self._moved(self._last_promise(parcel), parcel.first_promise)
             case Anchor.LAST_MOVED:
                 return parcel.last_moved_at
             case Anchor.DELIVERY_REPORTED:
@@ -122,7 +157,7 @@ class View:
                 return parcel.reached.get(CarrierStatus(anchor.value))
 
     def _of_line(self, anchor: Anchor, line: Line) -> datetime | None:
-        delivered = line_delivered(line, self.facts, self.delivered_at)
+        delivered = self._delivered.get(line.line_id)
         if delivered is None or anchor is Anchor.DELIVERED:
             return delivered
         if line.lifespan_days is None:
@@ -130,17 +165,23 @@ class View:
         return self.later(delivered, f"{line.lifespan_days * line.quantity} days")
 
     def expected_at(self, parcel: Parcel) -> datetime | None:
-        """When the parcel's promise is broken: the carrier's date, else the shop's."""
-        promised = parcel.promise.expected if parcel.promise else self.order.deliver_by
+        """When the parcel's promise is broken: by the date that was named last, for it or for the order."""
+        promise = self._last_promise(parcel)
+        promised = promise.expected if promise else self.order.deliver_by
         return deadline(promised, self.order.zone) if promised else None
 
-    def _expected_moved_at(self, parcel: Parcel) -> datetime | None:
-        if parcel.promise is None or parcel.first_promise is None:
+    def _last_promise(self, parcel: Parcel) -> Promise | None:
+        named = [promise for promise in (parcel.promise, self.facts.deliver_by) if promise]
+        return max(named, key=lambda promise: promise.rank, default=None)
+
+    def _moved(self, last: Promise | None, first: Promise | None) -> datetime | None:
+        """When a later date was named than the one that the customer knew first."""
+        promised = self.facts.placed.order.deliver_by if self.facts.placed else None
+        known = promised or (first.expected if first else None)
+        if last is None or known is None or last == first:
             return None
         zone = self.order.zone
-        first = self.order.deliver_by or parcel.first_promise.expected
-        moved = deadline(parcel.promise.expected, zone) > deadline(first, zone)
-        return parcel.promise.at if moved and parcel.promise != parcel.first_promise else None
+        return last.at if deadline(last.expected, zone) > deadline(known, zone) else None
 
     def delivered_at(self, parcel: Parcel) -> datetime | None:
         """When it was delivered, by the carrier's word or by our assumption."""
@@ -149,7 +190,7 @@ class View:
     def _assumed_at(self, parcel: Parcel) -> datetime | None:
         if parcel.shipped_at is None or parcel.delivered_at:
             return None
-        if parcel.checkpoint and parcel.checkpoint.status in _NO_LONGER_COMING:
+        if parcel.checkpoint and parcel.checkpoint.status in _NOT_ASSUMED:
             return None
         expected = self.expected_at(parcel) or self.later(parcel.shipped_at, self.playbook.usual_delivery)
         return self.later(max(expected, parcel.last_moved_at or expected), self.playbook.assume_delivered)
@@ -180,13 +221,14 @@ class View:
                 return self._reached(condition, per, subject)
 
     def _reordered(self, per: Per, subject: str | None) -> bool:
-        if per is Per.LINE and subject:
-            return self.line(subject).sku in self.facts.reordered
-        return any(line.sku in self.facts.reordered for line in self.order.lines)
+        lines = [self.line(subject)] if per is Per.LINE and subject else self.order.lines
+        placed_at = self.facts.placed.at if self.facts.placed else LATEST
+        bought = (self.facts.reordered.get(line.sku) for line in lines)
+        return any(at is not None and at > placed_at for at in bought)
 
     def _reached(self, condition: Condition, per: Per, subject: str | None) -> bool:
         if condition is Condition.DELIVERED and per is not Per.PARCEL:
-            return all_delivered(self.order, self.facts, reported) is not None
+            return all_reported(self.order, self.facts) is not None
         parcels = (
             [self.facts.parcels[subject]] if per is Per.PARCEL and subject else self.facts.parcels.values()
         )
@@ -210,38 +252,41 @@ class View:
         return self.playbook.day_seconds != DAY
 
 
-Delivered = Callable[[Parcel], datetime | None]
+def all_reported(order: Order, facts: OrderState) -> datetime | None:
+    """When the last line was delivered by the carrier's word, or None while one is not."""
+    return _all(order, lines_delivered(order, facts, lambda parcel: parcel.delivered_at))
 
 
-def reported(parcel: Parcel) -> datetime | None:
-    """When a parcel was delivered by the carrier's word."""
-    return parcel.delivered_at
+def _all(order: Order, delivered: dict[str, datetime]) -> datetime | None:
+    return max(delivered.values()) if len(delivered) == len(order.lines) else None
 
 
-def all_delivered(order: Order, facts: OrderState, delivered: Delivered) -> datetime | None:
-    """When the last line was, or None while one is not."""
-    moments = [line_delivered(line, facts, delivered) for line in order.lines]
-    known = [at for at in moments if at]
-    return max(known) if len(known) == len(moments) else None
+def lines_delivered(
+    order: Order, facts: OrderState, delivered: Callable[[Parcel], datetime | None]
+) -> dict[str, datetime]:
+    """By line: when its last unit was delivered; lines of which some are missing are left out."""
+    missing = {line.line_id: line.quantity for line in order.lines}
+    complete: dict[str, datetime] = {}
+    announced = any(parcel.shipment for parcel in facts.parcels.values())
+    for at, parcel in sorted(
+        ((at, parcel) for parcel in facts.parcels.values() if (at := delivered(parcel))),
+        key=lambda arrival: (arrival[0], arrival[1].parcel_id),
+    ):
+        for line_id, units in _content(parcel, order, announced):
+            if line_id in missing:
+                missing[line_id] -= units
+                if missing[line_id] <= 0:
+                    complete.setdefault(line_id, at)
+    return complete
 
 
-def line_delivered(line: Line, facts: OrderState, delivered: Delivered) -> datetime | None:
-    """When the line's last unit was, or None while one is not."""
-    arrivals = sorted(
-        (at, _units(parcel, line)) for parcel in facts.parcels.values() if (at := delivered(parcel))
-    )
-    missing = line.quantity
-    for at, units in arrivals:
-        missing -= units
-        if missing <= 0:
-            return at
-    return None
-
-
-def _units(parcel: Parcel, line: Line) -> int:
+def _content(parcel: Parcel, order: Order, announced: bool) -> list[tuple[str, int]]:
+    """What is in a parcel. One that nobody announced holds everything, unless others were announced."""
+    if parcel.shipment is None and announced:
+        return []
     if parcel.shipment is None or not parcel.shipment.lines:
-        return line.quantity
-    return sum(part.quantity for part in parcel.shipment.lines if part.line_id == line.line_id)
+        return [(line.line_id, line.quantity) for line in order.lines]
+    return [(part.line_id, part.quantity) for part in parcel.shipment.lines]
 
 
 def _about(per: Per, subject: str | None, concerns: Callable[[str], bool]) -> bool:

@@ -10,11 +10,11 @@ from enum import StrEnum
 from pydantic import Field
 
 from journey.facts import Model
-from journey.moments import View, all_delivered, reported
-from journey.names import step_key
-from journey.playbook import Condition, MessageClass, Per, Playbook, Step
+from journey.moments import View, all_reported
+from journey.names import send_key, step_key
+from journey.playbook import Anchor, Condition, MessageClass, Per, Playbook, Step
 from journey.state import JourneyState, OrderState, Outcome, Result
-from journey.times import Instant, fit
+from journey.times import Instant, fit, spread
 
 
 class Standing(StrEnum):
@@ -44,6 +44,7 @@ class PlannedStep(Model):
     key: str
     step: str
     subject: str | None = Field(default=None, description="The parcel or the line.")
+    per: Per = Per.ORDER
     letter: str
     message_class: MessageClass
     standing: Standing
@@ -116,6 +117,7 @@ def _planned(step: Step, subject: str | None, standing: Standing, **rest: object
         key=step_key(step.name, subject),
         step=step.name,
         subject=subject,
+        per=step.per,
         letter=step.letter,
         message_class=step.message_class,
         standing=standing,
@@ -147,6 +149,8 @@ def _one(view: View, step: Step, subject: str | None, now: datetime) -> PlannedS
     for name in step.unless_sent:
         if view.moment(f"sent {name}", step.per, subject):
             return _planned(step, subject, Standing.STOPPED, why=f"{name} was sent")
+    if never := view.never_sent(step.after, subject):
+        return _planned(step, subject, Standing.STOPPED, why=never)
     moment = view.moment(step.after, step.per, subject)
     if moment is None:
         return _planned(step, subject, Standing.WAITING, why=f"waits for {step.after}")
@@ -155,6 +159,8 @@ def _one(view: View, step: Step, subject: str | None, now: datetime) -> PlannedS
 
 def _dated(view: View, step: Step, subject: str | None, moment: datetime, now: datetime) -> PlannedStep:
     first_due = view.later(moment, step.wait)
+    if first_due > view.horizon:
+        return _planned(step, subject, Standing.WAITING, why=f"too far ahead: {first_due:%Y-%m-%d}")
     expires_at = view.later(first_due, step.expires) if step.expires else None
     why = _why(step)
     holding = [c for c in step.hold_while if view.holds(c, step.per, subject)]
@@ -165,8 +171,7 @@ def _dated(view: View, step: Step, subject: str | None, moment: datetime, now: d
             return _planned(step, subject, Standing.EXPIRED, why=f"held too long: {reason}", due=first_due)
         return _planned(step, subject, standing, why=f"{why}; held: {reason}", expires_at=expires_at)
     due, why = _released(view, step, subject, first_due, why)
-    window = None if view.paced else step.window
-    due = fit(max(due, now), window, view.order.zone)
+    due = _in_hours(view, step, subject, due, now)
     if expires_at and due > expires_at:
         late = f"too late to say after {expires_at:%Y-%m-%d %H:%M} UTC"
         standing = Standing.EXPIRED if first_due <= now else Standing.DATED
@@ -177,6 +182,22 @@ def _dated(view: View, step: Step, subject: str | None, moment: datetime, now: d
     if missing:
         why = f"{why}; only if {missing[0]}, which is not so now"
     return _planned(step, subject, Standing.DATED, why=why, due=due, expires_at=expires_at)
+
+
+def _in_hours(view: View, step: Step, subject: str | None, due: datetime, now: datetime) -> datetime:
+    """The due time within the step's window. What a claim deferred keeps its time: the claim knows the
+    customer's own zone, and asks again."""
+    key = step_key(step.name, subject)
+    deferral = view.state.deferred.get(key)
+    if view.paced or step.window is None or (deferral and deferral.in_hours and deferral.until == due):
+        return max(due, now)
+    zone = view.order.zone
+    opening = fit(due, step.window, zone)
+    if opening > due:
+        opening = spread(
+            opening, send_key(view.order.order_id, key), view.playbook.limits.spread, step.window, zone
+        )
+    return fit(max(opening, now), step.window, zone)
 
 
 def _why(step: Step) -> str:
@@ -218,13 +239,13 @@ def closes_at(state: JourneyState, playbook: Playbook, ahead: list[PlannedStep])
     facts = state.facts
     if facts.placed is None or next_wake(ahead) is not None:
         return None
-    if any(step.standing in (Standing.HELD, Standing.PAUSED) for step in ahead):
+    if state.paused_since or any(step.standing in (Standing.HELD, Standing.PARKED) for step in ahead):
         return None
     quiet_since = state.quiet_since or facts.placed.at
     if facts.cancelled_at and not facts.parcels:
         return quiet_since
     view = View(state, playbook, facts.order)
-    settled = facts.cancelled_at or all_delivered(view.order, facts, view.delivered_at)
+    settled = facts.cancelled_at or view.moment(Anchor.DELIVERED, Per.ORDER, None)
     return view.later(quiet_since, playbook.close_after if settled else playbook.give_up_after)
 
 
@@ -238,7 +259,7 @@ class Stage(StrEnum):
 
 
 def stage(facts: OrderState) -> Stage:
-    if facts.placed and all_delivered(facts.order, facts, reported):
+    if facts.placed and all_reported(facts.order, facts):
         return Stage.DELIVERED
     if any(parcel.shipped_at for parcel in facts.parcels.values()):
         return Stage.SHIPPED

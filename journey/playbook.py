@@ -7,7 +7,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from journey.facts import Model
 from journey.names import Code
-from journey.times import DAY, Duration, Window
+from journey.times import DAY, Duration, Length, Window, reverse, span, windows_meet
 
 
 class MessageClass(StrEnum):
@@ -45,6 +45,7 @@ class Anchor(StrEnum):
     DELIVERED = "delivered"
     RUNS_OUT = "runs_out"
     FEEDBACK = "feedback"
+    DELIVERED_AND_FEEDBACK = "delivered_and_feedback"
     RETURN_OPENED = "return_opened"
     RETURN_CLOSED = "return_closed"
     COMPLAINT_CLOSED = "complaint_closed"
@@ -64,7 +65,12 @@ _PARCEL_ANCHORS = {
     Anchor.DELIVERED,
 }
 _LINE_ANCHORS = {Anchor.DELIVERED, Anchor.RUNS_OUT}
-_ONLY_PER_PARCEL = _PARCEL_ANCHORS - {Anchor.SHIPPED, Anchor.DELIVERY_REPORTED, Anchor.DELIVERED}
+_ONLY_PER_PARCEL = _PARCEL_ANCHORS - {
+    Anchor.SHIPPED,
+    Anchor.EXPECTED_MOVED,
+    Anchor.DELIVERY_REPORTED,
+    Anchor.DELIVERED,
+}
 
 
 class Condition(StrEnum):
@@ -137,8 +143,8 @@ class Step(Model):
         if odd:
             can = ", ".join(sorted(_HOLDS))
             raise ValueError(f"hold_while: {odd[0]} cannot end by itself; it should be one of: {can}")
-        if self.expires is not None and self.expires.startswith("-"):
-            raise ValueError("expires: should not be negative")
+        if self.expires is not None and span(self.expires) <= (0, 0):
+            raise ValueError("expires: should be longer than nothing")
         return self
 
     def _check_anchor(self, anchor: Anchor) -> None:
@@ -152,26 +158,95 @@ class Step(Model):
             raise ValueError(f"after: {anchor} is not a moment of a line; delivered and runs_out are")
 
 
+class Cap(Model):
+    """At most so many letters of these classes within a time, over all journeys of a customer."""
+
+    classes: tuple[MessageClass, ...] = Field(min_length=1)
+    most: int = Field(ge=1, le=1_000)
+    within: Duration
+
+
+NOT_TRANSACTIONAL = (MessageClass.CARE, MessageClass.MARKETING)
+
+
+class Limits(Model):
+    """Who may be written to, how often and when; asked in the transaction that claims a send.
+
+    A paced playbook has no hours and no holidays: its days are too short for them.
+    """
+
+    need_consent: tuple[MessageClass, ...] = Field(
+        default=NOT_TRANSACTIONAL,
+        description="Classes that need the customer's yes. The others need only that there is no no.",
+    )
+    caps: tuple[Cap, ...] = Field(
+        default=(
+            Cap(classes=(MessageClass.MARKETING,), most=2, within="7 days"),
+            Cap(classes=NOT_TRANSACTIONAL, most=1, within="1 day"),
+        ),
+        max_length=20,
+        description="What exceeds one is held until it no longer does.",
+    )
+    quiet: Window | None = Field(
+        default="21:00-08:00", description="Hours of the customer's day in which nothing is sent."
+    )
+    quiet_for: tuple[MessageClass, ...] = Field(
+        default=NOT_TRANSACTIONAL, description="Classes that respect the quiet hours."
+    )
+    holidays_for: tuple[MessageClass, ...] = Field(
+        default=(), description="Classes that are not sent on public holidays of the customer's country."
+    )
+    spread: Duration = Field(
+        default="0 minutes",
+        description="Letters that a window would let out at its opening are spread over this time after it.",
+    )
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if MessageClass.TRANSACTIONAL in self.need_consent:
+            raise ValueError("need_consent: transactional letters are part of the order and need none")
+        for field, duration in (("spread", self.spread), *(("caps", cap.within) for cap in self.caps)):
+            if duration.startswith("-"):
+                raise ValueError(f"{field}: should not be negative")
+        return self
+
+    def hours(self, message_class: MessageClass) -> Window | None:
+        """The hours in which a class may be sent, or `None` for all of them."""
+        if self.quiet is None or message_class not in self.quiet_for:
+            return None
+        return reverse(self.quiet)
+
+
 class Playbook(Model):
     """The steps, and the few assumptions that the whole journey rests on."""
 
     name: Code
     steps: tuple[Step, ...] = Field(min_length=1, max_length=200)
-    usual_delivery: Duration = Field(
+    usual_delivery: Length = Field(
         default="10 days", description="Expected that long after shipping when nobody names a date."
     )
-    assume_delivered: Duration = Field(
+    assume_delivered: Length = Field(
         default="7 days",
         description="A silent parcel counts as delivered that long after its expected date or last movement.",
     )
     low_rating: int = Field(default=3, ge=1, le=5, description="Stars, up to which a rating is low.")
-    close_after: Duration = Field(
+    close_after: Length = Field(
         default="30 days",
         description="With nothing ahead that has a date, the journey listens that long and ends.",
     )
-    give_up_after: Duration = Field(
+    give_up_after: Length = Field(
         default="180 days",
         description="The same for an order that is neither delivered nor cancelled: it may still be shipped.",
+    )
+    horizon: Length = Field(
+        default="1095 days",
+        description="Nothing is planned further ahead than that after the order: goods that last for ten "
+        "years do not keep a journey open so long.",
+    )
+    limits: Limits = Field(
+        # A journey that began before there were limits lives under these from now on.
+        default_factory=Limits,
+        description="Consent, frequency caps, quiet hours and holidays.",
     )
     day_seconds: float = Field(
         default=DAY, gt=0, le=DAY, description="How long a day lasts: less than 86,400 paces a demo."
@@ -187,8 +262,14 @@ class Playbook(Model):
                 self._check_sent(f"steps.{number}.after", step, earlier.get(step.after.removeprefix("sent ")))
             for name in step.unless_sent:
                 self._check_sent(f"steps.{number}.unless_sent", step, earlier.get(name))
+            self._check_hours(f"steps.{number}.window", step)
             earlier[step.name] = step
         return self
+
+    def _check_hours(self, field: str, step: Step) -> None:
+        hours = self.limits.hours(step.message_class)
+        if step.window and hours and not windows_meet(step.window, hours):
+            raise ValueError(f"{field}: lies wholly in the quiet hours, {self.limits.quiet}")
 
     @staticmethod
     def _check_sent(field: str, step: Step, other: Step | None) -> None:

@@ -1,11 +1,14 @@
 """How facts, operators' requests and the ends of steps enter a journey's state. Pure, like `fold`."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from journey.facts import Fact, OrderPlaced, believable
+from journey.facts import Fact, NotUnderstood, OrderPlaced, believable, not_understood
 from journey.messages import SendReceipt, SendResult
 from journey.plan import PlannedStep
 from journey.state import Deferral, JourneyState, Outcome, Result, fold
+
+BREATH = timedelta(seconds=30)
+"""The least that a held step waits before it is asked about again, whatever a skewed clock says."""
 
 SEEN = 500
 """How many fact ids are remembered. Folding a fact twice changes nothing, so this only keeps the count
@@ -19,17 +22,34 @@ def begun(placed: OrderPlaced) -> JourneyState:
 
 def with_fact(state: JourneyState, fact: Fact, now: datetime) -> JourneyState:
     """The state after a fact arrived at `now`; the same state if it had arrived before."""
-    if fact.fact_id in state.seen:
+    placed = state.facts.placed
+    if placed is not None and isinstance(fact, OrderPlaced) and _another(placed, fact):
+        fact = not_understood(fact.kind, {"fact_id": fact.fact_id}, now, "it is about another order")
+    if (name := seen_as(fact)) in state.seen:
         return state
-    placed_at = state.facts.placed.at if state.facts.placed else fact.at
     return state.model_copy(
         update={
-            "facts": fold(state.facts, believable(fact, placed_at, now)),
+            "facts": fold(state.facts, believable(fact, placed.at, now) if placed else fact),
             "facts_recorded": state.facts_recorded + 1,
-            "seen": (*state.seen[1 - SEEN :], fact.fact_id),
-            "quiet_since": now,
+            "seen": (*state.seen[1 - SEEN :], name),
+            "quiet_since": _latest(state, now),
         }
     )
+
+
+def _another(placed: OrderPlaced, fact: OrderPlaced) -> bool:
+    known, said = placed.order, fact.order
+    return (known.order_id, known.customer_id) != (said.order_id, said.customer_id)
+
+
+def seen_as(fact: Fact) -> str:
+    """Ids are their source's own. What was not understood leaves its id to the same fact, corrected."""
+    prefix = "?" if isinstance(fact, NotUnderstood) else ""
+    return f"{prefix}{fact.source}/{fact.fact_id}"
+
+
+def _latest(state: JourneyState, now: datetime) -> datetime:
+    return max(state.quiet_since or now, now)
 
 
 def with_outcome(state: JourneyState, outcome: Outcome) -> JourneyState:
@@ -39,15 +59,19 @@ def with_outcome(state: JourneyState, outcome: Outcome) -> JourneyState:
         update={
             "outcomes": {**state.outcomes, outcome.key: outcome},
             "deferred": deferred,
-            "quiet_since": outcome.at,
+            "quiet_since": _latest(state, outcome.at),
         }
     )
 
 
 def with_receipt(state: JourneyState, step: PlannedStep, receipt: SendReceipt, now: datetime) -> JourneyState:
-    """The state after `send_message` answered."""
-    if receipt.result is SendResult.HELD and receipt.until is not None:
-        deferral = Deferral(until=receipt.until, reason=receipt.reason)
+    """The state after `send_message` answered. What was sent was sent; any other answer is void for a step
+    that an operator has skipped meanwhile."""
+    if step.key in state.outcomes and receipt.result is not SendResult.SENT:
+        return state
+    if receipt.result is SendResult.HELD:
+        until = max(receipt.until or now, now + BREATH)
+        deferral = Deferral(until=until, reason=receipt.reason, in_hours=receipt.in_hours)
         return state.model_copy(update={"deferred": {**state.deferred, step.key: deferral}})
     result = Result(receipt.result.value)
     return with_outcome(state, step.outcome(result, now, receipt.reason or step.why))

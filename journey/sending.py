@@ -1,5 +1,7 @@
 """From a planned step to what `send_message` is asked."""
 
+from datetime import datetime
+
 from journey.messages import ParcelContent, SendRequest
 from journey.moments import View
 from journey.plan import PlannedStep
@@ -7,8 +9,10 @@ from journey.playbook import Per, Playbook
 from journey.state import JourneyState, Parcel
 
 
-def send_request(state: JourneyState, playbook: Playbook, step: PlannedStep) -> SendRequest:
-    """Everything a letter may say, by value; the customer by pointer.
+def send_request(
+    state: JourneyState, playbook: Playbook, step: PlannedStep, now: datetime | None = None
+) -> SendRequest:
+    """Everything a letter may say, by value; the customer by pointer. `now` is the journey's clock.
 
     Raises `ValueError` for a step that has no due time.
     """
@@ -16,8 +20,9 @@ def send_request(state: JourneyState, playbook: Playbook, step: PlannedStep) -> 
         raise ValueError(f"{step.key} has no due time, so there is nothing to send")
     order = state.facts.order
     view = View(state, playbook, order)
-    parcel = state.facts.parcels.get(step.subject or "")
-    line = next((line for line in order.lines if line.line_id == step.subject), None)
+    parcel = state.facts.parcels[step.subject] if step.per is Per.PARCEL and step.subject else None
+    line = view.line(step.subject) if step.per is Per.LINE and step.subject else None
+    told = playbook.step(step.step)
     return SendRequest(
         order_id=order.order_id,
         key=step.key,
@@ -33,6 +38,10 @@ def send_request(state: JourneyState, playbook: Playbook, step: PlannedStep) -> 
         due=step.due,
         expires_at=step.expires_at,
         retried_at=state.retried.get(step.key),
+        window=told.window if told else None,
+        limits=playbook.limits,
+        day_seconds=playbook.day_seconds,
+        asked_at=now,
     )
 
 

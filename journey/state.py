@@ -35,6 +35,10 @@ from journey.facts import (
 )
 from journey.times import Instant, When
 
+MOST = {"parcels": 50, "returns": 20, "complaints": 50, "reordered": 500}
+"""How many of each an order keeps: those with the least ids, so that it does not depend on the order of
+arrival. A real order has a few; a broken reporter could name thousands, and a state has to fit a message."""
+
 REMEMBERED = 100
 """How many happenings a state lists; what they changed is kept whatever their number."""
 
@@ -229,8 +233,15 @@ def _last(old: datetime | None, new: datetime) -> datetime:
 
 def fold(state: OrderState, fact: Fact) -> OrderState:
     """The state that also knows this fact. Order-independent and idempotent."""
-    changes = dict(_changes(state, fact))
+    changes = {name: _at_most(name, value) for name, value in _changes(state, fact)}
     return state.model_copy(update={**changes, "story": _told(state.story, fact)})
+
+
+def _at_most(name: str, value: Any) -> Any:
+    most = MOST.get(name)
+    if most is None or len(value) <= most:
+        return value
+    return {key: value[key] for key in sorted(value)[:most]}
 
 
 def _told(story: tuple[Happening, ...], fact: Fact) -> tuple[Happening, ...]:
@@ -395,6 +406,7 @@ class Deferral(Model):
 
     until: Instant
     reason: str
+    in_hours: bool = Field(default=False, description="Older runs: not known, so the window is asked again.")
 
 
 class JourneyState(Model):

@@ -7,6 +7,7 @@ daylight saving did in between. Hours and minutes are exact.
 import re
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from hashlib import sha256
 from itertools import pairwise
 from typing import Annotated, Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -28,12 +29,12 @@ _SECONDS = {"minute": 60, "hour": 3600}
 _DAYS = {"day": 1, "week": 7}
 
 
-EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
-"""What can be reckoned with: beyond these, calendars and zones overflow."""
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2250, 1, 1, tzinfo=UTC)
+"""What can be reckoned with: beyond these, calendars, zones and the server's own indexes overflow."""
 
 
 def _utc(value: datetime) -> datetime:
-    if not EARLIEST.year < value.year < LATEST.year:
+    if not EARLIEST.year - 1 <= value.year <= LATEST.year or not EARLIEST <= value.astimezone(UTC) <= LATEST:
         raise ValueError(f"should be a year between {EARLIEST.year} and {LATEST.year}")
     return value.astimezone(UTC)
 
@@ -62,6 +63,9 @@ Duration = Annotated[
     str, Field(pattern=f"^{_SPAN}$", examples=["30 days", "2 hours", "-1 week", "1 day 6 hours"])
 ]
 """Whole minutes, hours, days or weeks; a leading minus means before."""
+
+Length = Annotated[Duration, Field(pattern=f"^{_SPAN.removeprefix('-?')}$")]
+"""A duration that is not negative."""
 
 Window = Annotated[
     str,
@@ -124,11 +128,30 @@ def _hours(window: str) -> tuple[time, time]:
     return time.fromisoformat(start), time.fromisoformat(end)
 
 
+def reverse(window: str) -> str:
+    """The other hours of the day."""
+    start, end = window.split("-")
+    return f"{end}-{start}"
+
+
+def windows_meet(one: str, other: str) -> bool:
+    """Whether two windows have a minute in common."""
+    return _opens_in(one, other) or _opens_in(other, one)
+
+
+def _opens_in(one: str, other: str) -> bool:
+    opening, _ = _hours(one)
+    return _contains(other, opening)
+
+
+def _contains(window: str, hour: time) -> bool:
+    start, end = _hours(window)
+    return start <= hour < end if start < end else hour >= start or hour < end
+
+
 def within(at: datetime, window: str, zone: str) -> bool:
     """Whether the customer's clock shows an hour of the window; `20:00-06:00` goes over midnight."""
-    start, end = _hours(window)
-    local = at.astimezone(ZoneInfo(zone)).time()
-    return start <= local < end if start < end else local >= start or local < end
+    return _contains(window, at.astimezone(ZoneInfo(zone)).time())
 
 
 def fit(at: datetime, window: str | None, zone: str) -> datetime:
@@ -147,6 +170,18 @@ def fit(at: datetime, window: str | None, zone: str) -> datetime:
     ]
     moments = [opening.astimezone(UTC) for opening in openings] + _clock_changes(at, zone)
     return min(moment for moment in moments if moment >= at and within(moment, window, zone))
+
+
+def spread(opening: datetime, key: str, over: str, window: str, zone: str) -> datetime:
+    """A moment up to `over` after an opening, always the same for a key, so that what waits for the same
+    hour does not leave in the same second. The opening itself where the window is shorter than that."""
+    length = span(over)
+    seconds = int(length.days * DAY) + length.seconds
+    if seconds <= 0:
+        return opening
+    digest = sha256(key.encode()).digest()
+    moment = opening + timedelta(seconds=int.from_bytes(digest[:8]) % seconds)
+    return moment if within(moment, window, zone) else opening
 
 
 def _clock_changes(at: datetime, zone: str) -> list[datetime]:

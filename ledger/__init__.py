@@ -9,8 +9,7 @@ from ledger.letters import Outbox
 from ledger.orders import Orders
 from ledger.people import People
 from ledger.providers import ProviderEvents
-from ledger.sends import Sends
 
 
-class Ledger(Inbox, Erasures, Keys, People, ProviderEvents, Customers, Orders, Sends, Outbox, JourneyArchive):
+class Ledger(Inbox, Erasures, Keys, People, ProviderEvents, Customers, Orders, Outbox, JourneyArchive):
     """The whole ledger; each family of tables has its own module. `await Ledger.open(url)` opens it."""

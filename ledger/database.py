@@ -105,6 +105,11 @@ class Database:
         await db.execute(statement.on_conflict_do_update(index_elements=list(key), set_=written), rows)
 
 
+def insert(db: AsyncConnection, table: Table) -> Insert:
+    """`Database.insert` for who has only a connection."""
+    return sqlite.insert(table) if db.dialect.name == "sqlite" else postgresql.insert(table)
+
+
 def _cause(error: Exception) -> str:
     if isinstance(error, DBAPIError):
         return str(error.orig)

@@ -2,7 +2,6 @@
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     Date,
     Index,
@@ -54,15 +53,6 @@ customer_details = Table(
     Column("told_at", Moment),
     Column("birthday", Date),
     Column("forgotten_at", Moment),
-)
-
-consents = Table(
-    "consents",
-    metadata,
-    Column("customer_id", String(64), primary_key=True),
-    Column("at", Moment, primary_key=True),
-    Column("source", String(64), primary_key=True),
-    Column("granted", Boolean, nullable=False),
 )
 
 provider_events = Table(

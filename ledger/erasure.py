@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from journey.facts import Model
 from journey.times import Instant
 from ledger.database import Database
-from ledger.door_tables import consents, customer_details, erasures, inbox
+from ledger.door_tables import customer_details, erasures, inbox
+from ledger.send_tables import consents
 from ledger.tables import customers, late_facts, letters, orders, sends
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from journey.facts import Model
-from journey.names import Label, OpaqueId
+from journey.names import Code, Label, OpaqueId
 from journey.times import Instant
 from ledger.customers import Profile
 from ledger.orders import OrderPointer
@@ -38,7 +38,7 @@ class Consent(Model):
 
     granted: bool
     at: Instant
-    source: OpaqueId
+    source: Code
 
 
 class Person(Model):

@@ -7,10 +7,13 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from journey.playbook import MessageClass
 from ledger.customers import Profile
 from ledger.database import Database
-from ledger.door_tables import consents, customer_details
-from ledger.incoming import Consent, Person
+from ledger.door_tables import customer_details
+from ledger.incoming import Person
+from ledger.permissions import Consent, lock_customer
+from ledger.send_tables import consents
 from ledger.tables import customers
 
 
@@ -25,9 +28,21 @@ async def keep_people(database: Database, db: AsyncConnection, people: list[Pers
         await _keep_profiles(database, db, [person.profile for person in news])
         rows = [{"customer_id": p.profile.customer_id, "birthday": p.birthday} for p in news if p.birthday]
         await database.upsert_all(db, customer_details, rows, [customer_details.c.customer_id])
-        said = [{"customer_id": p.profile.customer_id, **p.consent.model_dump()} for p in news if p.consent]
-        if said:
-            await db.execute(database.insert(consents).on_conflict_do_nothing(), said)
+        await _keep_consents(database, db, news)
+
+
+async def _keep_consents(database: Database, db: AsyncConnection, people: list[Person]) -> None:
+    """A shop's consent to marketing is one to everything that is no part of the order itself."""
+    rows = []
+    for person in people:
+        if person.consent is not None:
+            customer_id = person.profile.customer_id
+            await lock_customer(db, customer_id)
+            for each in (MessageClass.CARE, MessageClass.MARKETING):
+                said = Consent(customer_id=customer_id, message_class=each, **person.consent.model_dump())
+                rows.append(said.model_dump())
+    if rows:
+        await db.execute(database.insert(consents).on_conflict_do_nothing(), rows)
 
 
 def _rounds(people: list[Person]) -> Iterator[list[Person]]:
@@ -75,15 +90,6 @@ class People(Database):
         """Merge what is told of a customer."""
         async with self.writing() as db:
             await keep_people(self, db, [person])
-
-    async def consents(self, customer_id: str) -> list[Consent]:
-        """What a customer said about marketing, the latest word last."""
-        query = select(consents.c.granted, consents.c.at, consents.c.source).where(
-            consents.c.customer_id == customer_id
-        )
-        async with self.reading() as db:
-            rows = await db.execute(query.order_by(consents.c.at))
-        return [Consent.model_validate(row._asdict()) for row in rows]
 
     async def details(self, customer_id: str) -> dict[str, Any]:
         """Birthday, and when a customer was last told of or forgotten."""

@@ -74,7 +74,12 @@ sends = Table(
     Column("leased_until", Moment),
     Column("ended_at", Moment),
     Column("retried_at", Moment),
+    Column("not_before", Moment),
+    Column("counted_at", Moment),
+    Column("told_at", Moment),
+    Column("address_key", String(64)),
     Index("ix_sends_state", "state", "created_at"),
+    Index("ix_sends_counted", "customer_id", "counted_at"),
 )
 
 letters = Table(

@@ -1,16 +1,18 @@
 """One way to Temporal: the server that Temporal's environment configuration names, or the embedded one."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from temporalio.client import Client
-from temporalio.envconfig import ClientConfig
+from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.service import RPCError
 
 from runtime.convert import DATA_CONVERTER
 from runtime.embedded import Server, connect_embedded, embedded_server
+from runtime.inputs import InputError
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,21 @@ class Connection:
 
 
 def configured_address() -> str | None:
-    """The address that `TEMPORAL_ADDRESS`, a profile or `temporal.toml` names, if any does."""
-    return ClientConfig.load_client_connect_config().get("target_host")
+    """The address that `TEMPORAL_ADDRESS`, a profile or `temporal.toml` names, if any does.
+
+    Raises `InputError` for a configuration that cannot be read.
+    """
+    return _configuration().get("target_host")
+
+
+def _configuration() -> ClientConnectConfig:
+    named = os.environ.get("TEMPORAL_CONFIG_FILE")
+    if named and not Path(named).is_file():
+        raise InputError(f"TEMPORAL_CONFIG_FILE: there is no file {named}")
+    try:
+        return ClientConfig.load_client_connect_config()
+    except Exception as error:
+        raise InputError(f"TEMPORAL_PROFILE, TEMPORAL_CONFIG_FILE: {error}") from None
 
 
 @asynccontextmanager
@@ -41,8 +56,9 @@ async def temporal(home: Path) -> AsyncIterator[Connection]:
 
 async def connect_configured() -> Client:
     """Connect as Temporal's environment configuration says. Raises `ConnectionError`."""
-    config = ClientConfig.load_client_connect_config()
+    config = _configuration()
     try:
         return await Client.connect(**config, data_converter=DATA_CONVERTER)
-    except (RPCError, RuntimeError) as error:
-        raise ConnectionError(f"TEMPORAL_ADDRESS: nobody answers at {config.get('target_host')}") from error
+    except (RPCError, RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise ConnectionError(f"TEMPORAL_ADDRESS: {config.get('target_host')}: {reason}") from error

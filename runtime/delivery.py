@@ -92,9 +92,7 @@ class Delivery:
         told = [await self._placed(client, deeds)] if deeds[0].kind == PLACE else []
         # The first fact travelled with the start, if there was one.
         for deed in deeds[2:] if told and told[0] == "delivered" else deeds[len(told) :]:
-            patient = self.now() - row.received_at < ORDER_PATIENCE
-            said = await report_fact(client, self.ledger, order_id, deed.kind, deed.body, patient=patient)
-            told.append(str(said))
+            told.append(str(await report_fact(client, self.ledger, order_id, deed.kind, deed.body)))
         self._delivered[order_id] += len(deeds)
         return Verdict(number=row.number, state=InboxState.DISPATCHED, reason="; ".join(dict.fromkeys(told)))
 

@@ -117,7 +117,8 @@ class Demo:
         placed, cues = self._moved(number, example)
         await _until(placed.at)
         profile = example.order.customer_profile()
-        await place_order(self._client, self._ledger, placed, profile, self._playbook)
+        consents = [each.model_copy(update={"at": placed.at}) for each in example.order.consents()]
+        await place_order(self._client, self._ledger, placed, profile, self._playbook, consents)
         for cue in sorted(cues, key=lambda cue: cue.moment):
             await _until(cue.moment)
             await report_fact(self._client, self._ledger, placed.order.order_id, cue.fact.kind, cue.body)
@@ -159,12 +160,13 @@ class Demo:
         letters = [letter for order_id in ids for letter in await self._ledger.outbox(order_id=order_id)]
         accepted = [send for send in sends if send.state is SendState.ACCEPTED]
         names = [send.step for send in accepted]
+        keys = {send.reference: send.business_key for send in sends}
         return DemoReport(
             orders=len(ids),
             completed=sum(done for done, _ in descriptions),
             letters={name: names.count(name) for name in sorted(set(names))},
             events={order_id: events for order_id, (_, events) in zip(ids, descriptions, strict=True)},
-            duplicates=len(letters) - len({send.business_key for send in accepted}),
+            duplicates=len(letters) - len({keys.get(letter.reference) for letter in letters} - {None}),
             seconds=round(self.clock.elapsed, 1),
         )
 

@@ -103,8 +103,8 @@ class Dispatcher:
                 case incoming.EXPORT:
                     return parked(row, f"{row.deeds[0].body['customer_id']} asks for what is known of them")
                 case incoming.MAIL:
-                    reference = str(row.deeds[0].body["reference"])
-                    return _done(row, await self._ledger.settle_mail(reference, self._now()))
+                    event_id = str(row.deeds[0].body["event_id"])
+                    return _done(row, await self._ledger.settle_mail(event_id, self._now()))
                 case _:
                     return await self._delivery.of(client, row)
         except TemporalIsAway:

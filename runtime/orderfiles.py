@@ -17,8 +17,10 @@ from pydantic import (
 
 from journey.facts import FactBase, KnownFact, Model, Order, OrderPlaced, Text, Zone
 from journey.names import OpaqueId
+from journey.playbook import MessageClass
 from journey.times import Instant
 from ledger.customers import Profile
+from ledger.permissions import Consent
 from runtime.inputs import (
     InputError,
     LineOf,
@@ -57,6 +59,9 @@ class Customer(Model):
     locale: Locale = Field(default="en", description="BCP 47.")
     phone: Annotated[OneLine, Field(max_length=40)] | None = None
     zone: Zone | None = Field(default=None, description="By default the order's.")
+    consent: tuple[MessageClass, ...] = Field(
+        default=(), description="Classes of letters that the customer said yes to with this order."
+    )
 
 
 class OrderFile(Model):
@@ -89,8 +94,21 @@ class OrderFile(Model):
 
     def customer_profile(self) -> Profile:
         """The customer for the ledger, in the order's zone unless the file names another."""
-        fields = self.customer.model_dump(exclude_none=True)
+        fields = self.customer.model_dump(exclude_none=True, exclude={"consent"})
         return Profile(**{"zone": self.fields.zone, "country": self.fields.country, **fields})
+
+    def consents(self) -> list[Consent]:
+        """What the customer said yes to, when the order was placed."""
+        return [
+            Consent(
+                customer_id=self.customer.customer_id,
+                message_class=message_class,
+                granted=True,
+                at=self.placed_at,
+                source="order",
+            )
+            for message_class in self.customer.consent
+        ]
 
 
 class ReportedFact(NamedTuple):

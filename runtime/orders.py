@@ -1,38 +1,44 @@
 """Placing orders, reporting facts and asking about them, by whoever stands at a door."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from pydantic import ValidationError
-from temporalio.client import Client, WorkflowHandle
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from journey.contract import JourneyEnd, JourneyStart, JourneyStatus, describe_ending
-from journey.facts import OrderPlaced
+from journey.contract import JourneyEnd, JourneyStart, JourneyStatus, Standpoint, describe_ending
+from journey.facts import Fact, OrderPlaced, understand
 from journey.names import TASK_QUEUE, order_workflow_id
 from journey.plan import plan
 from journey.playbook import Playbook
-from journey.record import begun
+from journey.record import begun, seen_as
 from ledger import Ledger
 from ledger.customers import Profile
 from ledger.journeys import LateFact
 from ledger.orders import OrderPointer
+from ledger.permissions import Consent
 from workflows import visibility
 from workflows.order_journey import OrderJourney
 
 RPC_TIMEOUT = timedelta(seconds=10)
 """How long one call to Temporal may take."""
 
+NO_WORKER = "no worker answers; `python worker.py` starts one"
+
 
 class UnknownOrder(Exception):
     """Nobody placed this order here."""
-
-
-class NotBegun(UnknownOrder):
-    """The order was placed here, and its journey is yet to begin."""
 
 
 class Reported(StrEnum):
@@ -47,16 +53,24 @@ def handle(client: Client, order_id: str) -> WorkflowHandle[OrderJourney, Journe
     return client.get_workflow_handle_for(OrderJourney.run, order_workflow_id(order_id))
 
 
-async def place_order(
-    client: Client, ledger: Ledger, placed: OrderPlaced, profile: Profile, playbook: Playbook
+async def place_order(  # noqa: PLR0913, PLR0917
+    client: Client,
+    ledger: Ledger,
+    placed: OrderPlaced,
+    profile: Profile,
+    playbook: Playbook,
+    consents: Iterable[Consent] = (),
 ) -> bool:
-    """Keep the customer and start the journey; False if the order had been placed before."""
+    """Keep the customer, and what they said yes to with this order, and start the journey; False if the
+    order had been placed before."""
     order = placed.order
-    if await ledger.journey(order.order_id) is not None:
+    if await _known(client, ledger, order.order_id):
         return False
     await ledger.keep_customer(profile)
     pointer = OrderPointer(order_id=order.order_id, customer_id=order.customer_id, placed_at=placed.at)
     await ledger.keep_order(pointer)
+    for consent in consents:
+        await ledger.keep_consent(consent)
     return await start_journey(client, placed, playbook)
 
 
@@ -67,10 +81,10 @@ async def start_journey(
 
     A fact reaches a journey that runs already, too: it is signal-with-start.
     """
+    kind, body = first or (None, None)
     state = begun(placed)
     # What is due at once will be over when the first search attributes could be seen.
     ahead = [step for step in plan(state, playbook, placed.at) if not step.is_due(placed.at)]
-    kind, body = first or (None, None)
     try:
         await client.start_workflow(
             OrderJourney.run,
@@ -89,46 +103,93 @@ async def start_journey(
     return True
 
 
-async def report_fact(  # noqa: PLR0913
-    client: Client, ledger: Ledger, order_id: str, kind: str, body: dict[str, Any], *, patient: bool = False
+async def report_fact(
+    client: Client, ledger: Ledger, order_id: str, kind: str, body: dict[str, Any]
 ) -> Reported:
     """Signal a fact to its journey; one that comes after the end is kept in the ledger.
 
-    Raises `UnknownOrder`; if `patient`, also `NotBegun` where Temporal knows no journey and the ledger no
-    end of one. Otherwise such a journey is taken to be long over.
+    Raises `UnknownOrder`.
     """
-    if await ledger.journey(order_id) is None:
-        try:
-            await handle(client, order_id).signal(kind, body, rpc_timeout=RPC_TIMEOUT)
-            return Reported.RECORDED
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
-        if await ledger.order(order_id) is None:
-            raise UnknownOrder(order_id)
-        if patient:
-            raise NotBegun(order_id)
-    return await _keep_late(ledger, order_id, kind, body, datetime.now(UTC))
-
-
-async def _keep_late(
-    ledger: Ledger, order_id: str, kind: str, body: dict[str, Any], now: datetime
-) -> Reported:
-    fact_id = str(body.get("fact_id") or f"unnamed-{now:%Y%m%dT%H%M%S.%f}")
     try:
-        late = LateFact(order_id=order_id, fact_id=fact_id, kind=kind, body=body, recorded_at=now)
-    except ValidationError:
-        late = LateFact(order_id=order_id, fact_id=fact_id[:200], kind="unreadable", body={}, recorded_at=now)
+        await handle(client, order_id).signal(kind, body, rpc_timeout=RPC_TIMEOUT)
+        return Reported.RECORDED
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+    if (ended := await ledger.journey(order_id)) is None:
+        raise UnknownOrder(order_id)
+    fact = understand(kind, body, datetime.now(UTC))
+    if seen_as(fact) in ended.state.seen:
+        return Reported.REPEATED
+    return await _keep_late(ledger, order_id, fact)
+
+
+async def _keep_late(ledger: Ledger, order_id: str, fact: Fact) -> Reported:
+    late = LateFact(
+        order_id=order_id,
+        fact_id=fact.fact_id,
+        kind=fact.kind,
+        body=fact.model_dump(mode="json"),
+        recorded_at=datetime.now(UTC),
+    )
     return Reported.TOO_LATE if await ledger.keep_late_fact(late) else Reported.REPEATED
 
 
 async def order_status(client: Client, ledger: Ledger, order_id: str) -> JourneyStatus:
-    """The status, from the ledger once the journey is over. Raises `UnknownOrder`."""
-    if (ended := await ledger.journey(order_id)) is not None:
+    """The status, from the ledger once the journey is over.
+
+    Raises `UnknownOrder`, and `ConnectionError` when no worker answers.
+    """
+    if not await runs(client, order_id):
+        if (ended := await ledger.journey(order_id)) is None:
+            raise UnknownOrder(order_id)
         return describe_ending(ended)
+    with answering(order_id):
+        return await handle(client, order_id).query(OrderJourney.status, rpc_timeout=RPC_TIMEOUT)
+
+
+async def request_update(client: Client, order_id: str, name: str, *arguments: Any) -> Standpoint:
+    """An operator's request to a running journey.
+
+    Raises `UnknownOrder`, `ConnectionError` when no worker answers, and
+    `temporalio.client.WorkflowUpdateFailedError` with the journey's reason when it refuses.
+    """
+    with answering(order_id):
+        answer: Standpoint = await handle(client, order_id).execute_update(
+            name, args=arguments, result_type=Standpoint, rpc_timeout=RPC_TIMEOUT
+        )
+    return answer
+
+
+@contextmanager
+def answering(order_id: str) -> Iterator[None]:
+    """Say in our words that an order is not there, or that nobody works."""
     try:
-        return await handle(client, order_id).query(OrderJourney.status)
+        yield
+    except WorkflowUpdateRPCTimeoutOrCancelledError:
+        raise ConnectionError(NO_WORKER) from None
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             raise UnknownOrder(order_id) from None
+        if error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
+            raise ConnectionError(NO_WORKER) from None
         raise
+
+
+async def runs(client: Client, order_id: str) -> bool:
+    """Whether the order's journey is running. Asked without `WorkflowHandle.describe`, which cannot read the
+    search attributes that the time-skipping server has unset."""
+    request = DescribeWorkflowExecutionRequest(namespace=client.namespace)
+    request.execution.workflow_id = order_workflow_id(order_id)
+    try:
+        described = await client.workflow_service.describe_workflow_execution(request, timeout=RPC_TIMEOUT)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return False
+        raise
+    return described.workflow_execution_info.status == WorkflowExecutionStatus.RUNNING.value
+
+
+async def _known(client: Client, ledger: Ledger, order_id: str) -> bool:
+    """Whether the order was placed before: then nothing of it may be written over."""
+    return await ledger.journey(order_id) is not None or await runs(client, order_id)

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from pydantic import Field
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
-from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 from journey.contract import JourneyEnd, JourneyStart, JourneyStatus
@@ -23,6 +22,7 @@ from ledger import Ledger
 from runtime.convert import DATA_CONVERTER
 from runtime.embedded import binary
 from runtime.orderfiles import OrderFile, ReportedFact
+from runtime.orders import runs
 from runtime.retime import Moved, retimed_fact, retimed_order, shifting
 from workflows.order_journey import OrderJourney
 from workflows.visibility import ALL_KEYS
@@ -64,6 +64,8 @@ async def rehearse(
     started = time.monotonic()
     async with _stage(working) as (environment, ledger):
         await ledger.keep_customer(order.customer_profile())
+        for consent in order.consents():
+            await ledger.keep_consent(consent)
         forth, back = shifting(order.placed_at, await environment.get_current_time())
         show = _Show(environment, retimed_order(order.placed(), forth), playbook)
         await show.play(sorted(facts, key=lambda fact: fact.at), forth)
@@ -143,11 +145,7 @@ class _Show:
             await self._sleep_until(max(min(wake, end), now + timedelta(seconds=1)))
 
     async def _running(self) -> bool:
-        """Asked without `describe`, which cannot read the search attributes that this server has unset."""
-        request = DescribeWorkflowExecutionRequest(namespace=self._environment.client.namespace)
-        request.execution.workflow_id = self.order.id
-        answer = await self._environment.client.workflow_service.describe_workflow_execution(request)
-        return answer.workflow_execution_info.status == WorkflowExecutionStatus.RUNNING.value
+        return await runs(self._environment.client, self._placed.order.order_id)
 
     async def _sleep_until(self, moment: datetime) -> None:
         now = await self._environment.get_current_time()

@@ -6,7 +6,7 @@ Temporal's own variables (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_AP
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import SettingsConfigDict
@@ -21,6 +21,7 @@ class MailerName(StrEnum):
 
     OUTBOX = "outbox"
     SENDGRID = "sendgrid"
+    SMTP = "smtp"
 
 
 class Settings(DoorSettings):
@@ -45,14 +46,31 @@ class Settings(DoorSettings):
         default=Shop(name="Thereafter Shop", url="https://shop.example"),
         description="How letters show the shop: `THEREAFTER_SHOP__NAME`, `THEREAFTER_SHOP__LOGO_URL`, ...",
     )
+    mail_from_care: str | None = Field(
+        default=None, description="The sender of care and marketing; by default that of the other letters."
+    )
+    mail_rate: float | None = Field(
+        default=None, gt=0, description="Letters a second, of all workers together; by default any number."
+    )
     sendgrid_api_key: SecretStr | None = None
-    sendgrid_host: str = "https://api.sendgrid.com"
+    sendgrid_region: Literal["global", "eu"] = Field(
+        default="global", description="Where SendGrid takes and keeps the mail."
+    )
+    sendgrid_host: str | None = Field(default=None, description="Another address than the region's.")
+    sendgrid_sandbox: bool = Field(default=False, description="SendGrid checks every mail, delivers none.")
+    smtp_host: str | None = None
+    smtp_port: int = Field(default=587, ge=1, le=65_535)
+    smtp_security: Literal["none", "starttls", "tls"] = "starttls"
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
     metrics_address: str | None = Field(default=None, description="host:port on which Prometheus may ask.")
 
     @model_validator(mode="after")
     def _mailer_has_its_key(self) -> "Settings":
         if self.mailer is MailerName.SENDGRID and self.sendgrid_api_key is None:
             raise ValueError("THEREAFTER_SENDGRID_API_KEY: should be set when THEREAFTER_MAILER is sendgrid")
+        if self.mailer is MailerName.SMTP and self.smtp_host is None:
+            raise ValueError("THEREAFTER_SMTP_HOST: should be set when THEREAFTER_MAILER is smtp")
         return self
 
     def ledger(self) -> str:

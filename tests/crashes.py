@@ -6,7 +6,7 @@ import multiprocessing
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -18,6 +18,7 @@ from activities.providers.sendgrid import SendGridMailer
 from journey.messages import SendRequest
 from ledger import Ledger
 from ledger.letters import OutboxLetter
+from ledger.send_rules import Bid
 from ledger.sends import Claim, Send
 from ledger.tables import letters
 from tests.sending import TERMS, Messages, PlainLetters
@@ -57,16 +58,16 @@ class MortalLedger(Ledger):
 
     point: Point
 
-    async def claim_send(self, request: SendRequest, provider: str, now: datetime, lease: timedelta) -> Claim:
+    async def claim_send(self, request: SendRequest, bid: Bid) -> Claim:
         if self.point is Point.BEFORE_INTENT:
             die()
-        claim = await super().claim_send(request, provider, now, lease)
+        claim = await super().claim_send(request, bid)
         if claim.granted and self.point is Point.AFTER_INTENT:
             die()
         return claim
 
-    async def reclaim_send(self, doubtful: Send, provider: str, now: datetime, lease: timedelta) -> Claim:
-        claim = await super().reclaim_send(doubtful, provider, now, lease)
+    async def reclaim_send(self, doubtful: Send, bid: Bid) -> Claim:
+        claim = await super().reclaim_send(doubtful, bid)
         if claim.granted and self.point is Point.AFTER_INTENT:
             die()
         return claim

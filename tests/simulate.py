@@ -121,5 +121,5 @@ def example(name: str, playbook: Playbook = DEFAULT) -> Life:
     """The life of one of the example orders."""
     folder = ROOT / "examples" / "orders" / name
     facts = read_facts(folder / "facts.jsonl")
-    reports = [(f.at, understand(f.kind, f.body, f.at, number)) for number, f in enumerate(facts)]
+    reports = [(f.at, understand(f.kind, f.body, f.at)) for f in facts]
     return live(read_order(folder / "order.json").placed(), reports, playbook)

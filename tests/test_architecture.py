@@ -37,7 +37,7 @@ APART = {"tests", "benchmarks", "examples", "docs"}
 """Not part of what runs in production, so free to import anything."""
 
 PROVIDERS = "activities.providers"
-SDKS = {"sendgrid", "stripe", "easypost", "python_http_client"}
+SDKS = {"sendgrid", "stripe", "easypost", "python_http_client", "aiosmtplib"}
 DOORS = ["starter"]
 
 CLOCKS = {"time", "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.datetime.today"} | {

@@ -50,19 +50,22 @@ KINDS = {
 }
 
 
-async def test_the_standard_journey_with_its_dates_at_one_instant_costs_36_events(world: World) -> None:
+def check(cost: Cost, tasks: int, timers: dict[str, int], upserts: int, *, events: int, actions: int) -> None:
+    """Exactly so, but for one workflow task more that a busy machine sometimes makes of a wake-up."""
+    more = cost.kinds["workflow_task_completed"] - tasks
+    assert more in (0, 1)
+    parts = {f"workflow_task_{part}": tasks + more for part in ("scheduled", "started", "completed")}
+    assert cost.kinds == {**KINDS, **parts, **timers, "upsert_workflow_search_attributes": upserts}
+    assert cost.events == events + 3 * more
+    assert cost.actions - actions in (0, more)
+    assert cost.bytes <= 16 * 1024
+
+
+async def test_the_standard_journey_with_its_dates_at_one_instant_costs_37_events(world: World) -> None:
     cost = await played(world, standard.playbook(DAY, at_one_instant=True))
-    tasks = {f"workflow_task_{part}": 5 for part in ("scheduled", "started", "completed")}
-    timers = {"timer_started": 2, "timer_fired": 1}
-    assert cost.kinds == {**KINDS, **tasks, **timers, "upsert_workflow_search_attributes": 2}
-    assert (cost.events, cost.actions) == (36, 13)
-    assert cost.bytes <= 16 * 1024
+    check(cost, 5, {"timer_started": 2, "timer_fired": 1}, 3, events=37, actions=14)
 
 
-async def test_the_standard_journey_with_its_dates_apart_costs_54_events(world: World) -> None:
+async def test_the_standard_journey_with_its_dates_apart_costs_55_events(world: World) -> None:
     cost = await played(world, standard.playbook(DAY))
-    tasks = {f"workflow_task_{part}": 8 for part in ("scheduled", "started", "completed")}
-    timers = {"timer_started": 5, "timer_fired": 4}
-    assert cost.kinds == {**KINDS, **tasks, **timers, "upsert_workflow_search_attributes": 5}
-    assert (cost.events, cost.actions) == (54, 22)
-    assert cost.bytes <= 16 * 1024
+    check(cost, 8, {"timer_started": 5, "timer_fired": 4}, 6, events=55, actions=23)

@@ -12,6 +12,8 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client
 
+from activities.messages import Messages
+from activities.providers.outbox import OutboxMailer
 from journey.contract import JourneyStatus
 from ledger import Ledger
 from ledger.inbox import InboxState
@@ -22,6 +24,7 @@ from runtime.embedded import Server, connect_embedded
 from service.examples import FACT, ORDER
 from tests import payloads
 from tests.doors import DEFAULT, World, open_world, until
+from tests.sending import ANN, TERMS, PlainLetters, request_for
 from tests.world import dev_world, new_order_id
 
 EXAMPLE: dict[str, Any] = ORDER["order"]["value"]
@@ -228,6 +231,28 @@ async def test_a_run_that_is_full_is_left_alone_until_it_has_gone_on(server: Ser
         )
         await relaxed.sweep()
         assert await shop.ledger.count_inbox() == {"dispatched": 121}
+
+
+async def test_a_bounce_is_told_to_the_letter_and_keeps_the_address_from_being_written_to(
+    ledger: Ledger,
+) -> None:
+    messages = Messages(ledger, OutboxMailer(ledger), PlainLetters(), TERMS)
+    await ledger.keep_customer(ANN)
+    await messages.send_message(request_for())
+    (send,) = await ledger.sends_of("1001")
+    async with open_world(ledger) as world:
+        for _ in range(2):
+            now = int(datetime.now(UTC).timestamp())
+            await world.post(
+                "sendgrid", payloads.sendgrid_events("bounce", reference=send.reference, timestamp=now)
+            )
+    client: Any = object()
+    while await Dispatcher(Delivery(ledger, DEFAULT), lambda: client).sweep():
+        pass
+    (send,) = await ledger.sends_of("1001")
+    assert (send.state, send.reason) == ("bounced", "the address bounced")
+    assert {each.reason for each in await ledger.suppressions_of("c_ann")} == {"bounce"}
+    assert await ledger.provider_events(unhandled=True) == []
 
 
 async def test_the_api_holds_what_its_description_says(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def test_an_example_is_read_understood_and_told_in_the_order_of_its_reports(fold
     assert order.customer.email.endswith(("@example.com", "@example.org"))
     assert [fact.at for fact in facts] == sorted(fact.at for fact in facts)
     assert order.placed_at < facts[0].at
-    strange = [f for f in facts if isinstance(understand(f.kind, f.body, f.at, 0), NotUnderstood)]
+    strange = [f for f in facts if isinstance(understand(f.kind, f.body, f.at), NotUnderstood)]
     assert [f.kind for f in strange] == (["gift_wrapped"] if folder.name == "out_of_order" else [])
 
 
@@ -48,7 +48,7 @@ def test_between_them_the_examples_send_every_letter_of_the_default_playbook() -
 
 def test_a_carriers_unknown_word_in_an_example_is_kept() -> None:
     facts = read_facts(ROOT / "examples" / "orders" / "out_of_order" / "facts.jsonl")
-    moves = [understand(f.kind, f.body, f.at, 0) for f in facts if f.kind == "parcel_moved"]
+    moves = [understand(f.kind, f.body, f.at) for f in facts if f.kind == "parcel_moved"]
     unknown = [m for m in moves if isinstance(m, ParcelMoved) and m.status is CarrierStatus.UNKNOWN]
     assert [move.raw for move in unknown] == ["保管中"]
 
@@ -195,4 +195,4 @@ def test_no_bytes_whatever_crash_the_readers(tmp_path_factory: pytest.TempPathFa
 )
 def test_no_report_whatever_is_more_than_not_understood(data: dict[str, Any]) -> None:
     for kind in ("parcel_moved", "order_placed", "order_changed", "expected_date_changed"):
-        assert understand(kind, data, PLACED_AT, 1).fact_id
+        assert understand(kind, data, PLACED_AT).fact_id

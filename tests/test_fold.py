@@ -59,8 +59,8 @@ def test_what_two_reporters_tell_interleaved_is_what_they_tell_one_after_the_oth
 def test_two_hundred_orderings_of_an_example_tell_the_same(name: str) -> None:
     folder = ROOT / "examples" / "orders" / name
     facts: list[Fact] = [read_order(folder / "order.json").placed()]
-    for number, f in enumerate(read_facts(folder / "facts.jsonl")):
-        facts.append(understand(f.kind, f.body, PLACED_AT, number))
+    for f in read_facts(folder / "facts.jsonl"):
+        facts.append(understand(f.kind, f.body, PLACED_AT))
     told = known(facts)
     shuffler = random.Random(1001)
     for _ in range(200):
@@ -97,7 +97,7 @@ def test_a_late_scan_does_not_take_a_delivered_parcel_back() -> None:
 
 
 def test_what_is_not_understood_is_kept_and_shown_and_changes_nothing_else() -> None:
-    strange = understand("gift_wrapped", {"fact_id": "g1", "paper": "asanoha"}, PLACED_AT, 1)
+    strange = understand("gift_wrapped", {"fact_id": "g1", "paper": "asanoha"}, PLACED_AT)
     state = known([an_order(), strange])
     assert isinstance(strange, NotUnderstood)
     assert [(h.kind, h.fact_id, h.note) for h in state.story if h.fact_id == "g1"] == [
@@ -122,14 +122,14 @@ def test_what_is_not_understood_is_kept_and_shown_and_changes_nothing_else() -> 
     ],
 )
 def test_a_report_that_cannot_be_read_is_recorded_without_the_values_in_it(data: object) -> None:
-    fact = understand("parcel_moved", data, PLACED_AT, 7)
+    fact = understand("parcel_moved", data, PLACED_AT)
     assert isinstance(fact, NotUnderstood)
     assert fact.problem and "example.com" not in fact.problem
 
 
 def test_an_unknown_carriers_word_is_kept_beside_the_unknown_status() -> None:
     body = {"fact_id": "x", "at": PLACED_AT, "parcel_id": "p1", "status": "held_at_depot"}
-    fact = understand("parcel_moved", body, PLACED_AT, 1)
+    fact = understand("parcel_moved", body, PLACED_AT)
     assert isinstance(fact, ParcelMoved)
     assert (fact.status, fact.raw) == (CarrierStatus.UNKNOWN, "held_at_depot")
 
@@ -142,7 +142,7 @@ def test_a_carrier_with_a_space_in_its_name_is_understood() -> None:
         "carrier": "Royal Mail",
         "tracking_number": "4 5",
     }
-    assert isinstance(understand("parcel_shipped", body, PLACED_AT, 1), ParcelShipped)
+    assert isinstance(understand("parcel_shipped", body, PLACED_AT), ParcelShipped)
 
 
 def test_a_reporter_whose_clock_is_a_year_wrong_is_believed_about_the_fact_but_not_the_time() -> None:

@@ -148,7 +148,8 @@ async def test_consent_is_kept_with_its_time_and_source(ledger: Ledger) -> None:
     await ledger.keep_person(_person(0, consent=yes, birthday=date(1990, 2, 28)))
     await ledger.keep_person(_person(1, consent=no))
     await ledger.keep_person(_person(2, consent=yes))
-    assert await ledger.consents("c_ann") == [yes, no]
+    kept = [(said.granted, said.at, said.source) for said in await ledger.consents_of("c_ann")]
+    assert kept == [(True, yes.at, "checkout")] * 2 + [(False, no.at, "shopify")] * 2
     assert (await ledger.details("c_ann"))["birthday"] == date(1990, 2, 28)
 
 

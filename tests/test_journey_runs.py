@@ -6,14 +6,20 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from temporalio.client import WorkflowExecutionStatus
 
+from journey.contract import JourneyStatus
 from journey.endings import Ending
 from ledger.sends import SendState
 from runtime.embedded import NAMESPACE, Server
 from tests.world import ROOT, World, dev_world, line, paced, sent, short_playbook
+
+
+def heard(fact_id: str, status: JourneyStatus) -> bool:
+    return fact_id in {happening.fact_id for happening in status.happened}
 
 
 async def story(world: World, order: str, number: int) -> list[str]:
@@ -23,7 +29,7 @@ async def story(world: World, order: str, number: int) -> list[str]:
         burst = told[start : start + 4]
         await asyncio.gather(*(world.tell(order, "shop_noted", fact_id=fact_id) for fact_id in burst))
         # Until it has been heard, so that the history grows by a workflow task and not by a burst alone.
-        await world.until(order, lambda s, last=burst[-1]: last in {h.fact_id for h in s.happened})
+        await world.until(order, partial(heard, burst[-1]))
     return told
 
 

@@ -94,8 +94,8 @@ async def test_a_thousand_facts_shuffled_and_repeated_make_one_story(world: Worl
     order = await world.place_order("ann", playbook=paced(close_after="20000 days"))
     at = (await world.now()).isoformat()
     facts: list[tuple[str, dict[str, Any]]] = [("parcel_shipped", {"fact_id": "s1", "parcel_id": "p1"})]
-    for status in ("handed_over", "in_transit", "out_for_delivery", "delivered"):
-        facts.append(("parcel_moved", {"fact_id": f"m-{status}", "parcel_id": "p1", "status": status}))
+    for word in ("handed_over", "in_transit", "out_for_delivery", "delivered"):
+        facts.append(("parcel_moved", {"fact_id": f"m-{word}", "parcel_id": "p1", "status": word}))
     facts.append(("teleported", {"fact_id": "u1"}))
     seed = random.randrange(10**6)
     print(f"seed {seed}")  # noqa: T201

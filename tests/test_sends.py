@@ -19,9 +19,20 @@ from journey.messages import SendReceipt, SendResult
 from journey.playbook import MessageClass
 from ledger import Ledger
 from ledger.customers import Profile
-from ledger.sends import SendState
+from ledger.sends import AttemptEnd, SendState
 from tests.fakes.sendgrid import FakeSendGrid, Fault
-from tests.sending import ANN, NOON, TERMS, Clock, LetterError, Messages, PlainLetters, request_for
+from tests.sending import (
+    ANN,
+    BID,
+    NOON,
+    TERMS,
+    Clock,
+    LetterError,
+    Messages,
+    PlainLetters,
+    introduce_ann,
+    request_for,
+)
 
 MINUTES_15 = timedelta(minutes=15)
 CLASSES = list(MessageClass)
@@ -50,7 +61,7 @@ class ScriptedMailer:
 
 @pytest_asyncio.fixture
 async def ann(ledger: Ledger) -> AsyncIterator[Ledger]:
-    await ledger.keep_customer(ANN)
+    await introduce_ann(ledger)
     yield ledger
 
 
@@ -140,12 +151,16 @@ async def test_an_operator_s_retry_counts_once(ann: Ledger) -> None:
 
 
 async def test_a_provider_that_is_busy_is_asked_again_when_it_wants_to_be(ann: Ledger) -> None:
-    mailer = ScriptedMailer([Refused("busy", retry_after=7)])
-    messages = Messages(ann, mailer, PlainLetters(), TERMS, Clock())
-    with pytest.raises(ApplicationError, match="busy") as refusal:
-        await messages.send_message(request_for())
-    assert refusal.value.next_retry_delay == timedelta(seconds=7)
-    assert not refusal.value.non_retryable
+    clock, mailer = Clock(), ScriptedMailer([Refused("busy", retry_after=7)])
+    messages = Messages(ann, mailer, PlainLetters(), TERMS, clock)
+    for waited in (0, 5):
+        clock.turn(seconds=waited)
+        with pytest.raises(ApplicationError, match="busy") as refusal:
+            await messages.send_message(request_for())
+        assert refusal.value.next_retry_delay == timedelta(seconds=7 - waited)
+        assert not refusal.value.non_retryable
+        assert len(mailer.sent) == 1
+    clock.turn(seconds=2)
     assert (await messages.send_message(request_for())).result is SendResult.SENT
     assert len(set(mailer.sent)) == 1
     [send] = await ann.sends_of("1001")
@@ -195,7 +210,7 @@ async def test_a_resent_message_says_so(ann: Ledger) -> None:
 
 async def test_an_attempt_that_still_runs_keeps_the_next_one_from_sending(ann: Ledger) -> None:
     clock = Clock()
-    first = await ann.claim_send(request_for(), "scripted", clock(), TERMS.lease)
+    first = await ann.claim_send(request_for(), BID)
     mailer = ScriptedMailer()
     messages = Messages(ann, mailer, PlainLetters(), TERMS, clock)
     with pytest.raises(ApplicationError, match=BEING_MADE) as wait:
@@ -236,11 +251,11 @@ async def test_what_the_provider_answers_after_the_activity_timed_out_is_still_w
 
 async def test_the_late_end_of_an_attempt_does_not_undo_its_successor(ann: Ledger) -> None:
     clock = Clock()
-    first = await ann.claim_send(request_for(), "scripted", clock(), TERMS.lease)
+    first = await ann.claim_send(request_for(), BID)
     clock.turn(minutes=16)
     mailer = ScriptedMailer()
     await Messages(ann, mailer, PlainLetters(), TERMS, clock).send_message(request_for())
-    kept = await ann.end_attempt(first.send, SendState.REFUSED, "too late to matter", clock())
+    kept = await ann.end_attempt(first.send, AttemptEnd(SendState.REFUSED, "too late to matter"), clock())
     assert (kept.state, kept.resent, len(mailer.sent)) == (SendState.ACCEPTED, 1, 1)
 
 
@@ -293,6 +308,7 @@ async def test_sendgrid_gets_both_parts_and_nothing_personal_in_its_metadata(sen
             {"type": "text/html", "value": "<p>Hello</p>"},
         ],
         "headers": {"List-Unsubscribe": "<https://shop.example/u/1>"},
+        "categories": ["care"],
     }
 
 
@@ -347,7 +363,8 @@ async def test_whatever_sendgrid_suffers_the_letter_comes_once_or_is_accounted_f
     for _ in range(3):
         try:
             receipt = await messages.send_message(request_for(message_class))
-        except ApplicationError:
+        except ApplicationError as wait:
+            clock.time += wait.next_retry_delay or timedelta()
             continue
         clock.time = receipt.until or clock.time
     sendgrid.released.set()

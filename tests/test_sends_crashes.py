@@ -7,15 +7,17 @@ import pytest
 import pytest_asyncio
 
 from activities.mailer import Accepted, Mailer
+from activities.messages import NotWritten
 from activities.providers.outbox import OutboxMailer
 from activities.providers.sendgrid import SendGridMailer
 from journey.messages import SendReceipt, SendRequest, SendResult
-from journey.playbook import MessageClass
+from journey.playbook import Limits, MessageClass
 from ledger import Ledger
+from ledger.send_events import SendEvent
 from ledger.sends import SendState
 from tests.crashes import Attempt, Point, crash
 from tests.fakes.sendgrid import FakeSendGrid
-from tests.sending import ANN, NOON, TERMS, Clock, Messages, PlainLetters, request_for
+from tests.sending import NOON, TERMS, Clock, LetterError, Messages, PlainLetters, introduce_ann, request_for
 
 HOUR = timedelta(hours=1)
 CLASSES = list(MessageClass)
@@ -23,7 +25,7 @@ CLASSES = list(MessageClass)
 
 @pytest_asyncio.fixture
 async def ann(ledger: Ledger) -> AsyncIterator[Ledger]:
-    await ledger.keep_customer(ANN)
+    await introduce_ann(ledger)
     yield ledger
 
 
@@ -121,6 +123,59 @@ async def test_what_must_arrive_does_and_each_repetition_is_recorded(
     assert send.resent == (died if point in WITHOUT_AN_END else 0)
 
 
+QUICK_PAIRS = [
+    (first, second)
+    for number, first in enumerate(Point)
+    for second in [list(Point)[(number + shift) % len(Point)] for shift in (1, 3, 5)]
+]
+"""Each point is three times the first and three times the second; `die_twice` has it with itself."""
+
+
+@pytest.mark.parametrize("message_class", CLASSES)
+async def test_whatever_pair_of_points_kills_two_attempts_the_letter_comes_once_or_is_accounted_for(
+    ann: Ledger, ledger_url: str, sendgrid: FakeSendGrid, message_class: MessageClass
+) -> None:
+    """Twenty-one orders, each struck twice, at another pair of points; enough of it has to land."""
+    landed = 0
+    for number, (first, second) in enumerate(QUICK_PAIRS):
+        request = request_for(message_class, order_id=f"40{number:02}", limits=Limits(caps=()))
+        for point, now in ((first, NOON), (second, NOON + HOUR)):
+            landed += crash(Attempt(ledger_url, sendgrid.host, request, now, point))
+        sendgrid.settle()
+        receipt = await finish(ann, SendGridMailer("key", sendgrid.host), request)
+        [send] = await ann.sends_of(request.order_id)
+        times = sendgrid.taken()[send.reference]
+        if receipt.result is SendResult.SENT:
+            assert 1 <= times <= 1 + send.resent, (first, second)
+        else:
+            assert (times <= 1, send.state) == (True, SendState.PARKED), (first, second)
+        assert send.resent == 0 or message_class is MessageClass.TRANSACTIONAL
+    assert landed >= 20, "too few faults landed to say anything"
+
+
+@pytest.mark.parametrize("message_class", CLASSES)
+async def test_a_letter_that_cannot_be_written_any_more_is_not_forgotten_while_it_is_in_doubt(
+    ann: Ledger, ledger_url: str, sendgrid: FakeSendGrid, message_class: MessageClass
+) -> None:
+    request = request_for(message_class)
+    assert crash(Attempt(ledger_url, sendgrid.host, request, NOON, Point.AFTER_ANSWER))
+    clock, letters = Clock(NOON + timedelta(minutes=5)), PlainLetters(LetterError("survey: broken"))
+    messages = Messages(ann, SendGridMailer("key", sendgrid.host), letters, TERMS, clock)
+    held = await messages.send_message(request)
+    assert held.result is SendResult.HELD
+    assert [send.key for send in await ann.sends_in(SendState.UNKNOWN)] == [request.key]
+    clock.turn(hours=1)
+    parked = await messages.send_message(request)
+    assert parked.result is SendResult.PARKED
+    assert parked.reason.startswith("nobody can tell whether it was sent")
+    [send] = await ann.sends_in(SendState.PARKED)
+    news = {"provider": "sendgrid", "event_id": "e1", "reference": send.reference, "kind": "delivered"}
+    await ann.record_send_event(SendEvent.model_validate({**news, "at": NOON}), clock())
+    cured = await messages.send_message(request.model_copy(update={"retried_at": clock()}))
+    assert cured.result is SendResult.SENT
+    assert list(sendgrid.taken().values()) == [1]
+
+
 WITHOUT_AN_END = {Point.AFTER_INTENT, Point.WHILE_WRITING, Point.AFTER_WRITING, Point.AFTER_ANSWER}
 
 
@@ -128,9 +183,9 @@ class UnclaimedMessages(Messages):
     """The control: sends without a claim, as if nothing had been sent before."""
 
     async def _send(self, request: SendRequest) -> SendReceipt:
-        mail = await self._compose(request)
-        assert not isinstance(mail, SendReceipt)
-        await self._mailer.send(mail, "unclaimed")
+        envelope = await self._compose(request)
+        assert not isinstance(envelope, NotWritten)
+        await self._mailer.send(envelope.mail, "unclaimed")
         return SendReceipt(result=SendResult.SENT)
 
 

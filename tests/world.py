@@ -27,10 +27,11 @@ from activities.providers.outbox import OutboxMailer
 from journey.contract import JourneyEnd, JourneyStatus
 from journey.facts import Line, Order, OrderPlaced
 from journey.plan import next_wake
-from journey.playbook import MessageClass, Playbook, Step
+from journey.playbook import NOT_TRANSACTIONAL, MessageClass, Playbook, Step
 from journey.state import Result
 from ledger import Ledger
 from ledger.customers import Profile
+from ledger.permissions import Consent
 from runtime import rehearsal
 from runtime.convert import DATA_CONVERTER
 from runtime.embedded import Server, binary, connect_embedded
@@ -145,7 +146,17 @@ class World:
         )
         placed = OrderPlaced(fact_id=f"placed:{order_id}", at=await self.now(), order=order)
         profile = profile or a_profile(customer)
-        new = await place_order(self.client, self.ledger, placed, profile, playbook or self.playbook)
+        yes = [
+            Consent(
+                customer_id=profile.customer_id,
+                message_class=each,
+                granted=True,
+                at=placed.at,
+                source="order",
+            )
+            for each in NOT_TRANSACTIONAL
+        ]
+        new = await place_order(self.client, self.ledger, placed, profile, playbook or self.playbook, yes)
         assert new is not again, f"{order_id} was {'not ' if again else ''}placed before"
         if new:
             self.orders.append(order_id)

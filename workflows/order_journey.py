@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from temporalio import workflow
@@ -12,13 +13,22 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 with workflow.unsafe.imports_passed_through():
     from activities.journeys import Journeys
     from activities.messages import Messages
-
-    from journey.contract import JourneyEnd, JourneyStart, JourneyStatus, StepRequest, counts, describe
+    from journey.contract import (
+        JourneyEnd,
+        JourneyStart,
+        JourneyStatus,
+        Standpoint,
+        StepRequest,
+        counts,
+        describe,
+        standpoint,
+    )
     from journey.endings import Ending, JourneyEnding
-    from journey.facts import understand
+    from journey.facts import not_understood, understand
     from journey.messages import SendReceipt, SendRequest, SendResult
     from journey.plan import FINAL, PlannedStep, Standing, closes_at, next_wake, plan
-    from journey.record import begun, paused, resumed, retried, with_fact, with_outcome, with_receipt
+    from journey.playbook import Per
+    from journey.record import paused, resumed, retried, with_fact, with_outcome, with_receipt
     from journey.sending import send_request
     from journey.state import JourneyState, Result
     from workflows import policies, visibility
@@ -32,12 +42,12 @@ class OrderJourney:
 
     @workflow.init
     def __init__(self, start: JourneyStart) -> None:
-        self._placed = start.placed
         self._playbook = start.playbook
-        self._state: JourneyState = start.state or begun(start.placed)
+        self._state: JourneyState = start.first_state()
         self._alarm = Alarm()
         self._news = True
         self._facts_in_run = 0
+        self._patient: dict[str, asyncio.Task[None]] = {}
 
     @workflow.run
     async def run(self, start: JourneyStart) -> JourneyEnd:
@@ -45,9 +55,11 @@ class OrderJourney:
             while self._news:
                 await self._live()
                 await self._keep(self._natural_ending())
-        except asyncio.CancelledError:
-            await self._keep(Ending.STOPPED)
-            raise
+        except (asyncio.CancelledError, FailureError) as error:
+            if not is_cancelled_exception(error):
+                raise
+            await self._stop()
+            raise asyncio.CancelledError from error
         return self._end(self._natural_ending())
 
     async def _live(self) -> None:
@@ -58,7 +70,7 @@ class OrderJourney:
                 continue
             wake = self._next_wake(ahead)
             if wake is None and workflow.all_handlers_finished() and not self._news:
-                return
+                return self._show_the_end(ahead)
             if self._run_is_long():
                 await self._continue_in_a_new_run()
             self._show(ahead)
@@ -69,7 +81,8 @@ class OrderJourney:
         closing = closes_at(self._state, self._playbook, ahead)
         if closing is not None and closing <= workflow.now():
             return None
-        return next_wake(ahead) or closing or workflow.now() + policies.LOOK_AGAIN
+        free = [step for step in ahead if step.key not in self._patient]
+        return next_wake(free) or closing or workflow.now() + policies.LOOK_AGAIN
 
     async def _act(self, ahead: list[PlannedStep]) -> bool:
         """Record what is over and send what is due; whether there was anything."""
@@ -78,35 +91,43 @@ class OrderJourney:
         for step in over:
             outcome = step.outcome(FINAL[step.standing], now, step.why)
             self._state = with_outcome(self._state, outcome)
-        due = [step for step in ahead if step.is_due(now)]
-        await asyncio.gather(*(self._send(step) for step in due))
+        due = [step for step in ahead if step.is_due(now) and step.key not in self._patient]
+        self._recall({step.key for step in ahead if step.is_due(now)})
+        await self._send(due)
         return bool(over or due)
 
-    async def _send(self, step: PlannedStep) -> None:
-        request = send_request(self._state, self._playbook, step)
-        receipt = await self._receipt(request)
-        self._state = with_receipt(self._state, step, receipt, workflow.now())
+    async def _send(self, due: list[PlannedStep]) -> None:
+        """Try each once, cheaply. What fails goes on beside the loop, patiently and in sight of the
+        operators. The receipts are recorded together, since a replay may bring them in another order."""
+        asked_at = workflow.now()
+        requests = [send_request(self._state, self._playbook, step, asked_at) for step in due]
+        receipts = await asyncio.gather(*(_try_at_once(request) for request in requests))
+        now = workflow.now()
+        for step, request, receipt in zip(due, requests, receipts, strict=True):
+            if receipt is not None:
+                self._state = with_receipt(self._state, step, receipt, now)
+            else:
+                self._patient[step.key] = asyncio.create_task(self._send_patiently(step, request))
 
-    async def _receipt(self, request: SendRequest) -> SendReceipt:
-        """Try at once and cheaply; if that fails, patiently and in sight of the operators."""
-        try:
-            return await workflow.execute_local_activity_method(
-                Messages.send_message, request, summary=request.key, **policies.AT_ONCE
-            )
-        except FailureError as error:  # a local activity's own, which no ActivityError is around
-            if is_cancelled_exception(error):
-                raise
-        try:
-            return await workflow.execute_activity_method(
-                Messages.send_message, request, summary=request.key, **policies.PATIENTLY
-            )
-        except ActivityError as error:
-            if is_cancelled_exception(error):
-                raise
-        until = workflow.now() + policies.ASK_AGAIN
-        return SendReceipt(
-            result=SendResult.HELD, reason="could not be handed to the mailer yet", until=until
-        )
+    async def _send_patiently(self, step: PlannedStep, request: SendRequest) -> None:
+        receipt = await _try_patiently(request)
+        if receipt is not None:
+            self._state = with_receipt(self._state, step, receipt, workflow.now())
+        del self._patient[step.key]
+        self._news = True
+
+    def _recall(self, still_due: set[str]) -> None:
+        """Give up the tries of steps that meanwhile were stopped, held or skipped."""
+        for key, task in self._patient.items():
+            if key not in still_due:
+                task.cancel()
+
+    async def _stop(self) -> None:
+        """Cancelled in Temporal: give up what is being tried, and keep how far the journey was."""
+        self._recall(set())
+        await workflow.wait_condition(lambda: not self._patient)
+        self._show_the_end(plan(self._state, self._playbook, workflow.now()))
+        await self._keep(Ending.STOPPED)
 
     async def _news_or(self, wake: datetime | None, ahead: list[PlannedStep]) -> None:
         self._alarm.set(wake, self._waits_for(wake, ahead))
@@ -118,22 +139,33 @@ class OrderJourney:
 
     def _show(self, ahead: list[PlannedStep]) -> None:
         """Tell operators, at the price of one event when a search attribute changed."""
+        self._show_details(ahead)
+        if changes := self._unseen(ahead):
+            workflow.upsert_search_attributes(changes)
+
+    def _show_the_end(self, ahead: list[PlannedStep]) -> None:
+        """What would be next matters no more: an event only for another stage or a need of attention."""
+        self._show_details(ahead)
+        lasting = {key.name for key in visibility.LASTING}
+        if changes := [change for change in self._unseen(ahead) if change.key.name in lasting]:
+            workflow.upsert_search_attributes(changes)
+
+    def _show_details(self, ahead: list[PlannedStep]) -> None:
         done = list(self._state.outcomes.values())
         workflow.set_current_details(visibility.details(ahead, done))
+
+    def _unseen(self, ahead: list[PlannedStep]) -> list[visibility.Change]:
         known = workflow.info().typed_search_attributes
         wanted = visibility.attributes(self._state, self._playbook, ahead)
-        if changes := list(visibility.differences(known, wanted)):
-            workflow.upsert_search_attributes(changes)
+        return list(visibility.differences(known, wanted))
 
     def _run_is_long(self) -> bool:
         suggested = workflow.info().is_continue_as_new_suggested()
-        return suggested or self._facts_in_run >= policies.FACTS_PER_RUN
+        return (suggested or self._facts_in_run >= policies.FACTS_PER_RUN) and not self._patient
 
     async def _continue_in_a_new_run(self) -> None:
         await workflow.wait_condition(workflow.all_handlers_finished)
-        workflow.continue_as_new(
-            JourneyStart(placed=self._placed, playbook=self._playbook, state=self._state)
-        )
+        workflow.continue_as_new(JourneyStart(playbook=self._playbook, state=self._state))
 
     def _natural_ending(self) -> Ending:
         return Ending.ORDER_CANCELLED if self._state.facts.cancelled_at else Ending.COMPLETED
@@ -141,7 +173,7 @@ class OrderJourney:
     async def _keep(self, ending: Ending) -> None:
         """Write the final state where it outlives the server's retention."""
         kept = JourneyEnding(
-            order_id=self._placed.order.order_id,
+            order_id=self._state.facts.order.order_id,
             ending=ending,
             closed_at=workflow.now(),
             state=self._state,
@@ -153,15 +185,17 @@ class OrderJourney:
 
     def _end(self, ending: Ending) -> JourneyEnd:
         return JourneyEnd(
-            order_id=self._placed.order.order_id, ending=str(ending), counts=counts(self._state)
+            order_id=self._state.facts.order.order_id, ending=str(ending), counts=counts(self._state)
         )
 
     @workflow.signal(dynamic=True, description="Any fact, by the name of its kind.")
     def record(self, kind: str, args: Sequence[RawValue]) -> None:
         self._facts_in_run += 1
         now = workflow.now()
-        number = self._state.facts_recorded
-        fact = understand(kind, _body(args), now, number)
+        body = _body(args)
+        fact = (
+            not_understood(kind, None, now, TOO_LARGE) if body is TOO_LARGE else understand(kind, body, now)
+        )
         self._state = with_fact(self._state, fact, now)
         self._news = True
 
@@ -170,17 +204,17 @@ class OrderJourney:
         return describe(self._state, self._playbook, workflow.now())
 
     @workflow.update(description="Hold every step until resumed; the waits keep their place.")
-    def pause(self) -> JourneyStatus:
+    def pause(self) -> Standpoint:
         self._state = paused(self._state, workflow.now())
         return self._answer()
 
     @workflow.update(description="Go on; what came due meanwhile is sent unless it has expired.")
-    def resume(self) -> JourneyStatus:
+    def resume(self) -> Standpoint:
         self._state = resumed(self._state, workflow.now())
         return self._answer()
 
     @workflow.update(description="Leave out one step, by its key.")
-    def skip_step(self, request: StepRequest) -> JourneyStatus:
+    def skip_step(self, request: StepRequest) -> Standpoint:
         step = self._ahead(request.key)
         outcome = step.outcome(Result.SKIPPED, workflow.now(), request.reason)
         self._state = with_outcome(self._state, outcome)
@@ -188,10 +222,12 @@ class OrderJourney:
 
     @skip_step.validator
     def _can_skip(self, request: StepRequest) -> None:
-        self._ahead(request.key)
+        step = self._ahead(request.key)
+        if step.per is Per.PARCEL and step.subject is None:
+            raise ApplicationError(f"key: {step.key} waits for its first parcel; each parcel has its own key")
 
     @workflow.update(description="Try a parked step again, by its key.")
-    def retry_step(self, request: StepRequest) -> JourneyStatus:
+    def retry_step(self, request: StepRequest) -> Standpoint:
         self._state = retried(self._state, request.key, workflow.now())
         return self._answer()
 
@@ -200,9 +236,9 @@ class OrderJourney:
         if self._ahead(request.key).standing is not Standing.PARKED:
             raise ApplicationError(f"key: {request.key} is not parked, so there is nothing to retry")
 
-    def _answer(self) -> JourneyStatus:
+    def _answer(self) -> Standpoint:
         self._news = True
-        return self.status()
+        return standpoint(self._state)
 
     def _ahead(self, key: str) -> PlannedStep:
         steps = {step.key: step for step in plan(self._state, self._playbook, workflow.now())}
@@ -211,9 +247,43 @@ class OrderJourney:
         return steps[key]
 
 
-def _body(args: Sequence[RawValue]) -> Any:
-    """What a signal brought, or None where it is not JSON at all."""
+async def _try_at_once(request: SendRequest) -> SendReceipt | None:
+    """Inside the workflow task: one event and no round trip. None if it did not work."""
     try:
-        return workflow.payload_converter().from_payload(args[0].payload, Any)
-    except Exception:
+        return await workflow.execute_local_activity_method(
+            Messages.send_message, request, summary=request.key, **policies.AT_ONCE
+        )
+    except FailureError as error:  # a local activity's own, which no ActivityError is around
+        if is_cancelled_exception(error):
+            raise
         return None
+
+
+async def _try_patiently(request: SendRequest) -> SendReceipt | None:
+    """None if it was called off before it was done."""
+    try:
+        return await workflow.execute_activity_method(
+            Messages.send_message, request, summary=request.key, **policies.PATIENTLY
+        )
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            return None
+    until = workflow.now() + policies.ASK_AGAIN
+    reason = "could not be handed to the mailer yet"
+    return SendReceipt(result=SendResult.HELD, reason=reason, until=until)
+
+
+TOO_LARGE = f"larger than {policies.LARGEST_FACT:,} bytes"
+
+
+def _body(args: Sequence[RawValue]) -> Any:
+    """What a signal brought: what its JSON says, or a word for what is none."""
+    if not args:
+        return "no argument"
+    payload = args[0].payload
+    if len(payload.data) > policies.LARGEST_FACT:
+        return TOO_LARGE
+    try:
+        return workflow.payload_converter().from_payload(payload, Any)
+    except Exception:
+        return f"no JSON: {sha256(payload.SerializeToString(deterministic=True)).hexdigest()}"

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import TypedDict
 
 from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityCancellationType
 
 
 class LocalOptions(TypedDict):
@@ -17,7 +18,8 @@ class Options(TypedDict):
     """Options of a regular activity."""
 
     start_to_close_timeout: timedelta
-    schedule_to_close_timeout: timedelta
+    schedule_to_close_timeout: timedelta | None
+    cancellation_type: ActivityCancellationType
     retry_policy: RetryPolicy
 
 
@@ -29,6 +31,7 @@ AT_ONCE = LocalOptions(
 PATIENTLY = Options(
     start_to_close_timeout=timedelta(seconds=30),
     schedule_to_close_timeout=timedelta(minutes=30),
+    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     retry_policy=RetryPolicy(
         initial_interval=timedelta(seconds=1),
         backoff_coefficient=2,
@@ -43,7 +46,8 @@ ASK_AGAIN = timedelta(minutes=30)
 
 UNTIL_DONE = Options(
     start_to_close_timeout=timedelta(seconds=30),
-    schedule_to_close_timeout=timedelta(days=30),
+    schedule_to_close_timeout=None,
+    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     retry_policy=RetryPolicy(
         initial_interval=timedelta(seconds=1),
         backoff_coefficient=2,
@@ -57,3 +61,6 @@ FACTS_PER_RUN = 4_000
 
 LOOK_AGAIN = timedelta(days=30)
 """A journey that is held without a deadline looks at itself this often."""
+
+LARGEST_FACT = 200_000
+"""Bytes. An order of 500 lines has less; what is larger could not be read within a workflow task."""

@@ -22,7 +22,13 @@ ATTENTION = SearchAttributeKey.for_keyword("Attention")
 CUSTOMER = SearchAttributeKey.for_keyword("CustomerId")
 PLAYBOOK = SearchAttributeKey.for_keyword("Playbook")
 
+LASTING = (STAGE, ATTENTION, CUSTOMER, PLAYBOOK)
+"""What is asked of journeys that are over, too."""
+
 ALL_KEYS = (STAGE, NEXT_STEP, NEXT_DUE, ATTENTION, CUSTOMER, PLAYBOOK)
+
+
+Change = SearchAttributeUpdate[str] | SearchAttributeUpdate[datetime]
 
 
 def attributes(state: JourneyState, playbook: Playbook, ahead: list[PlannedStep]) -> TypedSearchAttributes:
@@ -41,9 +47,7 @@ def attributes(state: JourneyState, playbook: Playbook, ahead: list[PlannedStep]
     return TypedSearchAttributes(pairs)
 
 
-def differences(
-    old: TypedSearchAttributes, new: TypedSearchAttributes
-) -> Iterator[SearchAttributeUpdate[str] | SearchAttributeUpdate[datetime]]:
+def differences(old: TypedSearchAttributes, new: TypedSearchAttributes) -> Iterator[Change]:
     """The updates that make `old` into `new`, all for one upsert."""
     for key in (STAGE, NEXT_STEP, ATTENTION, CUSTOMER, PLAYBOOK):
         if old.get(key) != (value := new.get(key)):

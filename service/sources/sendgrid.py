@@ -97,7 +97,7 @@ def _told(event: _Event, at: datetime) -> Iterator[Told]:
         reason=_code(event.status) or _code(event.type),
         details={"type": _code(event.type), "classification": _code(event.bounce_classification)},
     )
-    body = told.model_dump(mode="json", include={"reference", "event", "at"})
+    body = told.model_dump(mode="json", include={"event_id"})
     yield Told(deeds=[Deed(kind=MAIL, body=body)], provider_event=told, part=part)
 
 

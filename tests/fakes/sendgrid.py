@@ -132,9 +132,14 @@ class _Handler(BaseHTTPRequestHandler):
         if len(raw) < length:
             return
         fault = fake.faults.popleft() if fake.faults else None
-        taken = fault is None or fault in _TAKEN
-        fake.log.append(self._entry(json.loads(raw), taken, fault))
-        self._suffer(fault)
+        body = json.loads(raw)
+        sandbox = body.get("mail_settings", {}).get("sandbox_mode", {}).get("enable", False)
+        taken = not sandbox and (fault is None or fault in _TAKEN)
+        fake.log.append(self._entry(body, taken, fault))
+        if sandbox:
+            self._answer(200)
+        else:
+            self._suffer(fault)
 
     def _entry(self, body: dict[str, Any], taken: bool, fault: Fault | None) -> Entry:
         reference = body["personalizations"][0].get("custom_args", {}).get("reference")

@@ -1,11 +1,11 @@
-"""The doors: inbox, parcels, customers' details and consents, providers' events, keys, erasures."""
+"""The doors: inbox, parcels, customers' details, providers' events, keys, erasures."""
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0002_doors"
-down_revision = "0001"
+down_revision = "0002_sends"
 branch_labels = None
 depends_on = None
 
@@ -61,13 +61,6 @@ def _create_customers() -> None:
         sa.Column("forgotten_at", _moment),
     )
     op.create_table(
-        "consents",
-        sa.Column("customer_id", sa.String(64), primary_key=True),
-        sa.Column("at", _moment, primary_key=True),
-        sa.Column("source", sa.String(64), primary_key=True),
-        sa.Column("granted", sa.Boolean(), nullable=False),
-    )
-    op.create_table(
         "erasures",
         sa.Column("customer_id", sa.String(64), primary_key=True),
         sa.Column("requested_at", _moment, nullable=False),
@@ -104,7 +97,7 @@ def _create_keys() -> None:
 
 def downgrade() -> None:
     for table in (
-        *("api_keys", "provider_events", "erasures", "consents", "customer_details"),
+        *("api_keys", "provider_events", "erasures", "customer_details"),
         *("parcels", "inbox"),
     ):
         op.drop_table(table)

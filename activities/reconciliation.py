@@ -1,0 +1,43 @@
+"""What became of letters of which nobody could tell: asked again, of the kept events and of the provider."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from activities.mailer import Accepted, Mailer
+from ledger import Ledger
+from ledger.sends import AttemptEnd, Send, SendState
+
+
+class Reconciled(NamedTuple):
+    """How many letters in doubt turned out to be what."""
+
+    told: int = 0
+    taken: int = 0
+    never_taken: int = 0
+    still_unknown: int = 0
+
+
+async def reconcile_sends(ledger: Ledger, mailer: Mailer, now: datetime) -> Reconciled:
+    """Look at every send that is in doubt and whose attempt is over; repeating it changes nothing.
+
+    The provider's events come first: they also tell of letters that another mailer carried. What nobody can
+    tell stays in doubt and is listed; to send it again, or to park it, is for the journey to decide.
+    """
+    ends = [await _reconcile(ledger, mailer, send, now) for send in await ledger.sends_in_doubt(now)]
+    return Reconciled(**{field: ends.count(field) for field in Reconciled._fields})
+
+
+async def _reconcile(ledger: Ledger, mailer: Mailer, send: Send, now: datetime) -> str:
+    if (await ledger.move_on_from_events(send, now)).state is not send.state:
+        return "told"
+    found = await mailer.find(send.reference) if send.provider == mailer.name else ()
+    if isinstance(found, Accepted):
+        await ledger.accept_send(send, found.provider_id, now)
+        return "taken"
+    if found is None:
+        end = AttemptEnd(SendState.REFUSED, "the provider never had it", not_taken=True)
+        await ledger.end_attempt(send, end, now)
+        return "never_taken"
+    if send.state is SendState.CLAIMED:
+        await ledger.end_attempt(send, AttemptEnd(SendState.UNKNOWN, "the attempt ended without a word"), now)
+    return "still_unknown"

@@ -1,0 +1,91 @@
+"""The demo: example orders lived through on a real server, also when it is killed half-way."""
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.embedded import known_server, running_server
+from tests.command_line import PATIENCE, CommandLine
+from tests.test_cli import ORDERS
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[CommandLine]:
+    """A command line and, in its home, the two orders that it plays."""
+    command = CommandLine(tmp_path)
+    for name in ("cancelled", "on_time"):
+        shutil.copytree(ORDERS / name, tmp_path / "orders" / name)
+    yield command
+    server = running_server(tmp_path / "demo")
+    if server is not None:
+        os.kill(server.pid, signal.SIGKILL)
+
+
+def words(command: CommandLine, day: float) -> list[object]:
+    home = command.home
+    return ["demo", "--once", "--json", "--day", day, "--folder", home / "demo", "--orders", home / "orders"]
+
+
+def check(report: Any) -> None:
+    assert set(report) == {"orders", "completed", "letters", "events", "duplicates", "seconds"}
+    assert (report["orders"], report["completed"], report["duplicates"]) == (2, 2, 0)
+    assert set(report["events"]) == {"1001", "1004"}
+    assert all(10 < events < 200 for events in report["events"].values())
+    letters = report["letters"]
+    assert letters["order_confirmation"] == 2
+    # A demo that was away for days has missed some of them: what a later fact answers is not asked.
+    assert {"order_cancelled", "delivered", "next_purchase_offer"} <= set(letters)
+    assert (letters["order_cancelled"], letters["delivered"]) == (1, 1)
+
+
+def test_the_demo_plays_orders_to_their_end_and_says_the_same_when_asked_again(demo: CommandLine) -> None:
+    report = demo(*words(demo, 0.06)).json()
+    check(report)
+    assert (demo.home / "demo" / "letters" / "index.html").exists()
+    again = demo(*words(demo, 0.06)).json()
+    check(again)
+    assert again["letters"] == report["letters"]
+    assert again["events"] == report["events"]
+    assert known_server(demo.home / "demo") is not None
+    assert running_server(demo.home / "demo") is None
+
+
+def test_a_demo_that_is_killed_half_way_goes_on_and_repeats_nothing(demo: CommandLine) -> None:
+    process = demo.start(*words(demo, 0.1))
+    until_letters(demo.home / "demo" / "ledger.db", 4)
+    process.kill()
+    process.join()
+    assert running_server(demo.home / "demo") is not None
+    report = demo(*words(demo, 0.1)).json()
+    check(report)
+    clock = json.loads((demo.home / "demo" / "demo.json").read_text())
+    assert clock["day_seconds"] == 0.1
+
+
+def until_letters(database: Path, number: int) -> None:
+    """Wait until so many letters lie in the outbox."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        with (
+            suppress(sqlite3.OperationalError),
+            closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as db,
+        ):
+            if db.execute("SELECT count(*) FROM letters").fetchone()[0] >= number:
+                return
+        time.sleep(0.05)
+    raise TimeoutError(f"there are no {number} letters")
+
+
+def test_a_folder_without_orders_is_named(demo: CommandLine) -> None:
+    (demo.home / "nothing").mkdir()
+    line = demo("demo", "--once", "--orders", demo.home / "nothing").complaint(2)
+    assert line == f"{demo.home / 'nothing'}: no folder with an order.json is in it"

@@ -1,0 +1,125 @@
+"""Journeys that were begun by an older version go on with the code of the day."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio import workflow
+from temporalio.client import WorkflowHistory
+from temporalio.worker import Replayer
+
+from activities.messages import Messages
+from journey.plan import PlannedStep
+from runtime.convert import DATA_CONVERTER
+from tests.histories import record
+from tests.world import ROOT
+from worker import build_sandbox
+from workflows import order_journey, policies
+from workflows.order_journey import OrderJourney
+
+HISTORIES = sorted((ROOT / "tests" / "histories").glob("v*/*.json"))
+EXAMPLES = sorted(folder.parent.name for folder in (ROOT / "examples" / "orders").glob("*/order.json"))
+NAMES = [f"{path.parent.name}/{path.stem}" for path in HISTORIES]
+
+
+async def replay(path: Path) -> None:
+    """Raises what the code of the day does otherwise than it did then."""
+    replayer = Replayer(
+        workflows=[OrderJourney], data_converter=DATA_CONVERTER, workflow_runner=build_sandbox()
+    )
+    await replayer.replay_workflow(WorkflowHistory.from_json(path.stem, path.read_text()))  # noqa: ASYNC240
+
+
+@pytest.mark.parametrize("path", HISTORIES, ids=NAMES)
+async def test_a_journey_of_then_replays_today(path: Path) -> None:
+    await replay(path)
+
+
+def events(path: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(path.read_text())["events"]
+    return found
+
+
+def test_every_example_is_in_the_corpus() -> None:
+    assert set(EXAMPLES) <= {path.stem for path in HISTORIES if path.parent.name == "v1"}
+
+
+def test_the_corpus_has_what_happens_to_few_journeys() -> None:
+    kinds = {event["eventType"].removeprefix("EVENT_TYPE_") for path in HISTORIES for event in events(path)}
+    assert kinds >= {
+        "WORKFLOW_EXECUTION_CONTINUED_AS_NEW",
+        "WORKFLOW_EXECUTION_CANCELED",
+        "WORKFLOW_EXECUTION_UPDATE_COMPLETED",
+        "ACTIVITY_TASK_COMPLETED",
+        "TIMER_CANCELED",
+        "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES",
+    }
+
+
+async def upsert_after_the_timer(self: OrderJourney, wake: Any, ahead: list[PlannedStep]) -> None:
+    self._alarm.set(wake, "")
+    await asyncio.sleep(0)
+    show(self, ahead)
+    await workflow.wait_condition(lambda: self._news or self._alarm.rang)
+
+
+show = OrderJourney._show
+
+
+def never_show(self: OrderJourney, ahead: list[PlannedStep]) -> None:
+    return None
+
+
+async def keep_nothing(self: OrderJourney, ending: Any) -> None:
+    return None
+
+
+async def always_patiently(request: Any) -> Any:
+    return await workflow.execute_activity_method(Messages.send_message, request, **policies.PATIENTLY)
+
+
+async def nap_first(self: OrderJourney, due: list[PlannedStep]) -> None:
+    if due:
+        await workflow.sleep(1)
+    await send(self, due)
+
+
+send = OrderJourney._send
+
+
+MUTANTS: dict[str, list[tuple[Any, str, Callable[..., Any]]]] = {
+    "commands in another order": [
+        (OrderJourney, "_news_or", upsert_after_the_timer),
+        (OrderJourney, "_show", never_show),
+    ],
+    "nothing kept at the end": [(OrderJourney, "_keep", keep_nothing)],
+    "regular activities first": [(order_journey, "_try_at_once", always_patiently)],
+    "a timer before each letter": [(OrderJourney, "_send", nap_first)],
+    "no search attributes": [(OrderJourney, "_show", never_show)],
+}
+EVERY_TIME = [path for path in HISTORIES if path.parent.name == "v1" and path.stem in EXAMPLES]
+
+
+@pytest.mark.parametrize("mutations", MUTANTS.values(), ids=MUTANTS.keys())
+async def test_a_changed_workflow_is_caught_by_every_example(
+    monkeypatch: pytest.MonkeyPatch, mutations: list[tuple[Any, str, Callable[..., Any]]]
+) -> None:
+    for owner, name, mutation in mutations:
+        monkeypatch.setattr(owner, name, mutation)
+    for path in EVERY_TIME:
+        with pytest.raises(workflow.NondeterminismError):
+            await replay(path)
+
+
+async def test_histories_are_never_written_again() -> None:
+    with pytest.raises(FileExistsError, match="v1 has histories, and they are never written again"):
+        await record.record(ROOT / "tests" / "histories" / "v1")
+
+
+@pytest.mark.parametrize("path", HISTORIES, ids=NAMES)
+def test_a_kept_history_names_no_machine(path: Path) -> None:
+    found = json.loads(path.read_text())
+    assert found == record.nameless(found)
