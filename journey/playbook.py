@@ -163,7 +163,7 @@ class Cap(Model):
 
     classes: tuple[MessageClass, ...] = Field(min_length=1)
     most: int = Field(ge=1, le=1_000)
-    within: Duration
+    within: Length
 
 
 NOT_TRANSACTIONAL = (MessageClass.CARE, MessageClass.MARKETING)
@@ -196,7 +196,7 @@ class Limits(Model):
     holidays_for: tuple[MessageClass, ...] = Field(
         default=(), description="Classes that are not sent on public holidays of the customer's country."
     )
-    spread: Duration = Field(
+    spread: Length = Field(
         default="0 minutes",
         description="Letters that a window would let out at its opening are spread over this time after it.",
     )
@@ -205,9 +205,6 @@ class Limits(Model):
     def _makes_sense(self) -> Self:
         if MessageClass.TRANSACTIONAL in self.need_consent:
             raise ValueError("need_consent: transactional letters are part of the order and need none")
-        for field, duration in (("spread", self.spread), *(("caps", cap.within) for cap in self.caps)):
-            if duration.startswith("-"):
-                raise ValueError(f"{field}: should not be negative")
         return self
 
     def hours(self, message_class: MessageClass) -> Window | None:

@@ -21,8 +21,8 @@ def send_request(
     order = state.facts.order
     view = View(state, playbook, order)
     parcel = state.facts.parcels[step.subject] if step.per is Per.PARCEL and step.subject else None
-    line = view.line(step.subject) if step.per is Per.LINE and step.subject else None
     told = playbook.step(step.step)
+    line = view.line(step.subject) if step.per is Per.LINE and step.subject else None
     return SendRequest(
         order_id=order.order_id,
         key=step.key,

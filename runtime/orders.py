@@ -34,6 +34,10 @@ from workflows.order_journey import OrderJourney
 RPC_TIMEOUT = timedelta(seconds=10)
 """How long one call to Temporal may take."""
 
+ANSWER_WITHIN = timedelta(seconds=25)
+"""How long a journey may take to answer: after a worker was killed, the server waits ten seconds for it
+before it asks another one."""
+
 NO_WORKER = "no worker answers; `python worker.py` starts one"
 
 
@@ -145,7 +149,7 @@ async def order_status(client: Client, ledger: Ledger, order_id: str) -> Journey
             raise UnknownOrder(order_id)
         return describe_ending(ended)
     with answering(order_id):
-        return await handle(client, order_id).query(OrderJourney.status, rpc_timeout=RPC_TIMEOUT)
+        return await handle(client, order_id).query(OrderJourney.status, rpc_timeout=ANSWER_WITHIN)
 
 
 async def request_update(client: Client, order_id: str, name: str, *arguments: Any) -> Standpoint:
@@ -156,7 +160,7 @@ async def request_update(client: Client, order_id: str, name: str, *arguments: A
     """
     with answering(order_id):
         answer: Standpoint = await handle(client, order_id).execute_update(
-            name, args=arguments, result_type=Standpoint, rpc_timeout=RPC_TIMEOUT
+            name, args=arguments, result_type=Standpoint, rpc_timeout=ANSWER_WITHIN
         )
     return answer
 

@@ -186,7 +186,7 @@ def test_a_thousand_letters_leave_no_wall_at_nine() -> None:
     ("limits", "problem"),
     [
         ({"need_consent": ["transactional"]}, "need_consent: transactional letters"),
-        ({"spread": "-5 minutes"}, "spread: should not be negative"),
+        ({"spread": "-5 minutes"}, "limits.spread"),
         ({"quiet": "25:00-08:00"}, "limits.quiet"),
         ({"caps": [{"classes": [], "most": 1, "within": "1 day"}]}, "limits.caps.0.classes"),
         ({"caps": [{"classes": ["care"], "most": 0, "within": "1 day"}]}, "limits.caps.0.most"),
