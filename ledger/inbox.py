@@ -155,6 +155,14 @@ class Inbox(Database):
             await self._keep_what_they_tell(db, [again], now)
         return True
 
+    async def is_missing(self, each: Incoming) -> bool:
+        """Whether some of what an event tells of its order never came in, by whatever way."""
+        query = select(inbox.c.deeds).where(inbox.c.order_id == each.order_id)
+        async with self.reading() as db:
+            rows = (await db.execute(query)).all()
+        known = {deed["body"].get("fact_id") for row in rows for deed in row[0]}
+        return any(deed.body.get("fact_id") not in known for deed in each.deeds)
+
     async def parcel_of(self, tracking_number: str) -> tuple[str, str] | None:
         """The order and parcel that a carrier's number belongs to."""
         query = select(parcels.c.order_id, parcels.c.parcel_id).where(

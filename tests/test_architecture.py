@@ -38,7 +38,7 @@ APART = {"tests", "benchmarks", "examples", "docs"}
 
 PROVIDERS = "activities.providers"
 SDKS = {"sendgrid", "stripe", "easypost", "python_http_client", "aiosmtplib"}
-DOORS = ["starter"]
+DOORS = ["starter", "service.serving"]
 
 CLOCKS = {"time", "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.datetime.today"} | {
     "datetime.date.today"
