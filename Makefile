@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-h
 	--no-header --no-annotate $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench gallery catalogs lock clean
+.PHONY: help demo test check bench gallery catalogs contracts lock clean
 
 help: ## show this list
 	@echo "Thereafter: everything a shop does for its customer after the order is paid"
@@ -33,6 +33,10 @@ gallery: $(VENV)/.dev ## every letter on one page and, with Chromium, in picture
 
 catalogs: $(VENV)/.dev ## bring the translations in step with the templates; ARGS="fr" starts a new language
 	@$(BIN)/python -m activities.letter_upkeep $(ARGS)
+
+contracts: ## what the contract tests start beside our own fakes; they are skipped without Node
+	@command -v npm >/dev/null || { echo "npm is not here, so the contract tests will be skipped"; exit 0; } \
+		&& npm install --prefix tests/npm --no-package-lock --no-audit --no-fund --silent
 
 bench: $(VENV)/.dev ## what a journey costs, beside a bare workflow; writes build/bench_journey.json too
 	@$(BIN)/python -m benchmarks.bench_journey $(ARGS)

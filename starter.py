@@ -42,8 +42,10 @@ from runtime.orderfiles import read_fact_file, read_facts, read_order
 from runtime.orders import UnknownOrder, order_status, place_order, report_fact, request_update
 from runtime.playbooks import load_playbook
 from runtime.rehearsal import rehearse as rehearse_order
+from runtime.return_commands import Counter, add_return_commands
+from runtime.returns import Refused, UnknownReturn
 from runtime.send_commands import add_send_commands
-from runtime.settings import MailerName, Settings, read_settings
+from runtime.settings import LabelsName, MailerName, Settings, read_settings
 from service.sources.all import read_again
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -53,6 +55,10 @@ screen_err = Console(stderr=True)
 AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON, for machines.")]
 PlaybookFile = Annotated[Path | None, typer.Option("--playbook", help="Another playbook than the default.")]
 OrderId = Annotated[str, typer.Argument(help="The order's id.")]
+
+
+_PRETENDED = {"mailer": MailerName.OUTBOX, "labels": LabelsName.DEMO, "stripe_api_key": None}
+"""What a demo and a rehearsal change: no letter, no label and no money leaves this machine."""
 
 
 class Failure(Exception):
@@ -91,6 +97,10 @@ def _ended(command: Coroutine[Any, Any, int | None]) -> tuple[int, str]:
         return 2, str(error)
     except UnknownOrder as error:
         return 4, f"no order {error} was placed here"
+    except UnknownReturn as error:
+        return 4, str(error)
+    except Refused as error:
+        return 1, str(error)
     except WorkflowUpdateFailedError as error:
         return 1, str(error.cause)
     except (ConnectionError, FileNotFoundError, LedgerError) as error:
@@ -144,6 +154,8 @@ def place(order: Path, playbook: PlaybookFile = None, as_json: AsJson = False) -
         settings = read_settings()
         file, book = read_order(order), load_playbook(playbook or settings.playbook)
         async with door(settings) as (client, ledger):
+            if payment := file.captured():
+                await ledger.keep_payment(payment)
             placed, who = file.placed(), file.customer_profile()
             new = await place_order(client, ledger, placed, who, book, file.consents())
             try:
@@ -285,7 +297,7 @@ def rehearse(
         reported = read_facts(facts) if facts else []
         from worker import build_activities, build_worker
 
-        rehearsal_settings = settings.model_copy(update={"mailer": MailerName.OUTBOX})
+        rehearsal_settings = settings.model_copy(update=_PRETENDED)
 
         def working(client: Client, ledger: Ledger) -> Any:
             return build_worker(client, build_activities(rehearsal_settings, ledger))
@@ -313,7 +325,7 @@ def demo(
     async def command() -> int:
         settings = read_settings()
         home = folder or settings.home / "demo"
-        settings = settings.model_copy(update={"home": home, "ledger_url": None, "mailer": MailerName.OUTBOX})
+        settings = settings.model_copy(update={"home": home, "ledger_url": None, **_PRETENDED})
         home.mkdir(parents=True, exist_ok=True)
         examples = read_examples(orders)
         if not examples:
@@ -431,6 +443,15 @@ def test_send(
     run(command())
 
 
+def _insert(order_id: str, settings: Settings, how_to: tuple[str, ...], gift_note: str | None) -> bytes:
+    from activities.papers import Insert, insert_pdf
+
+    code = f"{settings.shop.url}/orders/{order_id}/return"
+    sheet = Insert(settings.shop.name, order_id, "How to use it", how_to, gift_note, code)
+    return insert_pdf(sheet)
+
+
+add_return_commands(app, Counter(run, show, door, read_settings, _insert))
 add_send_commands(app, run)
 
 

@@ -17,19 +17,26 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.cases import Cases
 from activities.journeys import Journeys
+from activities.labels import Address, LabelDesk, Labels
 from activities.letters import Letters
 from activities.mailer import Mailer
 from activities.messages import Messages, Terms
+from activities.payments import PaymentProvider
+from activities.providers.demo_labels import DemoLabels
+from activities.providers.demo_payments import DemoPayments
 from activities.providers.outbox import OutboxMailer
+from activities.refunds import Refunds
 from journey.names import TASK_QUEUE
 from ledger import Ledger
 from ledger.database import LedgerError
 from runtime.connection import temporal
 from runtime.inputs import InputError
 from runtime.logs import configure_logs, configure_telemetry
-from runtime.settings import MailerName, Settings, read_settings
+from runtime.settings import LabelsName, MailerName, Settings, read_settings
 from workflows.order_journey import OrderJourney
+from workflows.return_journey import ReturnJourney
 
 TEMPLATES = Path(__file__).parent / "templates"
 OUR_MODULES = ("activities", "journey", "ledger", "workflows")
@@ -43,7 +50,7 @@ def build_worker(client: Client, activities: Sequence[Any], *, max_cached_workfl
     return Worker(
         client,
         task_queue=TASK_QUEUE,
-        workflows=[OrderJourney],
+        workflows=[OrderJourney, ReturnJourney],
         activities=activities,
         workflow_runner=build_sandbox(),
         max_cached_workflows=max_cached_workflows,
@@ -64,7 +71,40 @@ def build_activities(settings: Settings, ledger: Ledger) -> list[Any]:
     mailer, letters = build_mailer(settings, ledger), build_letters(settings)
     terms = Terms(mail_from=settings.mail_from, care_from=settings.mail_from_care, rate=settings.mail_rate)
     messages = Messages(ledger, mailer, letters, terms)
-    return [messages.send_message, Journeys(ledger).keep_journey]
+    cases = Cases(ledger)
+    warehouse = Address(settings.shop.name, settings.warehouse_address, settings.warehouse_country)
+    return [
+        messages.send_message,
+        Journeys(ledger).keep_journey,
+        Refunds(ledger, build_payments(settings, ledger)).refund_payment,
+        LabelDesk(ledger, build_labels(settings), warehouse).make_label,
+        cases.keep_return,
+        cases.dispatch_goods,
+        cases.mark_refund_paid,
+        cases.keep_result,
+    ]
+
+
+def build_payments(settings: Settings, ledger: Ledger) -> dict[str, PaymentProvider]:
+    """Everyone who may hold a payment, by the name that the ledger notes."""
+    providers: dict[str, PaymentProvider] = {DemoPayments.name: DemoPayments(ledger)}
+    if settings.stripe_api_key is not None:
+        from activities.providers.stripe import StripePayments
+
+        key = settings.stripe_api_key.get_secret_value()
+        providers[StripePayments.name] = StripePayments(key, settings.stripe_host)
+    return providers
+
+
+def build_labels(settings: Settings) -> Labels:
+    match settings.labels:
+        case LabelsName.DEMO:
+            return DemoLabels()
+        case LabelsName.EASYPOST:
+            from activities.providers.easypost import EasyPostLabels
+
+            assert settings.easypost_api_key is not None
+            return EasyPostLabels(settings.easypost_api_key.get_secret_value(), settings.easypost_host)
 
 
 def build_mailer(settings: Settings, ledger: Ledger) -> Mailer:

@@ -13,6 +13,8 @@ from activities.mailer import LetterError
 from journey.facts import CarrierStatus, LineQuantity, Order
 from journey.messages import ParcelContent, SendRequest
 from journey.playbook import MessageClass, Per, Playbook, Step
+from journey.return_letters import LETTERS as RETURN_LETTERS
+from journey.return_letters import specimen_content
 from journey.times import later
 from ledger.customers import Profile
 
@@ -86,6 +88,7 @@ def specimen_request(step: Step, specimen: Specimen) -> SendRequest:
         placed_at=placed,
         parcel=_parcel(step, order, placed) if step.per is Per.PARCEL else None,
         line=line if step.per is Per.LINE else None,
+        case=specimen_content(order) if step.letter in RETURN_LETTERS else None,
         rating=2 if step.after == "feedback" else None,
         runs_out_at=delivered + timedelta(days=lasts) if step.per is Per.LINE else None,
         due=delivered,

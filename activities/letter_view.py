@@ -10,7 +10,7 @@ from babel import Locale
 from activities.letter_formats import day, first_name, money, plain, promised_day, secure_url
 from activities.letter_jsonld import SHOWN
 from journey.facts import CarrierStatus, Line, Order
-from journey.messages import ParcelContent, SendRequest
+from journey.messages import ParcelContent, ReturnContent, SendRequest
 from journey.times import deadline
 from ledger.customers import Profile
 
@@ -80,6 +80,24 @@ class Reader:
 
 
 @dataclass(frozen=True)
+class Case:
+    """A return, a claim, or money that the shop gives back."""
+
+    number: str
+    kind: str
+    way: str
+    settlement: str
+    items: tuple[Item, ...]
+    hidden: int
+    send_by: str | None
+    amount: str | None
+    due: str | None
+    kept: str | None
+    carrier: str | None
+    tracking: str | None
+
+
+@dataclass(frozen=True)
 class View:
     """Everything a template may place."""
 
@@ -87,6 +105,7 @@ class View:
     order: Bought
     parcel: Sent | None
     line: Item | None
+    case: Case | None
     rating: int | None
     runs_out: str | None
 
@@ -99,6 +118,7 @@ def view(request: SendRequest, profile: Profile, locale: Locale) -> View:
         order=_bought(order, request.placed_at, locale),
         parcel=_sent(request.parcel, order, locale) if request.parcel else None,
         line=_item(request.line, request.line.quantity, order.currency, locale) if request.line else None,
+        case=_case(request.case, order, locale) if request.case else None,
         rating=request.rating,
         runs_out=day(request.runs_out_at, order.zone, locale) if request.runs_out_at else None,
     )
@@ -154,4 +174,25 @@ def _sent(parcel: ParcelContent, order: Order, locale: Locale) -> Sent:
         expected=_promise(parcel.expected_by, order.zone, locale),
         delivered=day(delivered, order.zone, locale) if delivered else None,
         stage=4 if delivered else _STAGES.get(parcel.status or CarrierStatus.UNKNOWN, 1),
+    )
+
+
+def _case(case: ReturnContent, order: Order, locale: Locale) -> Case:
+    ordered = {line.line_id: line for line in order.lines}
+    parts = [(ordered[part.line_id], part.quantity) for part in case.lines if part.line_id in ordered]
+    amounts = {name: getattr(case, name) for name in ("amount", "due", "kept")}
+    written = {name: money(amount, order.currency, locale) for name, amount in amounts.items() if amount}
+    return Case(
+        number=f"{order.order_id}-{case.return_id}",
+        kind=case.kind,
+        way=case.way,
+        settlement=case.settlement,
+        items=_items(parts, order.currency, locale),
+        hidden=max(0, len(parts) - SHOWN),
+        send_by=day(case.send_by, order.zone, locale) if case.send_by else None,
+        amount=written.get("amount"),
+        due=written.get("due"),
+        kept=written.get("kept"),
+        carrier=plain(case.carrier) if case.carrier else None,
+        tracking=plain(case.tracking_number) if case.tracking_number else None,
     )

@@ -10,7 +10,7 @@ from journey.names import Code
 from journey.plan import PlannedStep, Stage, closes_at, plan, stage
 from journey.playbook import Playbook
 from journey.record import begun
-from journey.state import Happening, JourneyState, Outcome, Result
+from journey.state import Happening, JourneyState, OpenedCase, Outcome, Result
 from journey.times import Instant
 
 
@@ -67,6 +67,7 @@ class JourneyStatus(Model):
     happened: tuple[Happening, ...]
     ahead: tuple[PlannedStep, ...]
     done: tuple[Outcome, ...]
+    cases: dict[str, OpenedCase] = Field(default_factory=dict, description="Returns and refunds, by id.")
     closes_at: Instant | None = Field(default=None, description="When it ends, if nothing happens.")
     ending: Ending | None = Field(default=None, description="Set when the journey is over.")
     ended_at: Instant | None = None
@@ -83,6 +84,7 @@ def describe(state: JourneyState, playbook: Playbook, now: Instant) -> JourneySt
         happened=state.facts.story,
         ahead=tuple(ahead),
         done=_in_order(state),
+        cases=state.cases,
         closes_at=closes_at(state, playbook, ahead),
     )
 
@@ -97,6 +99,7 @@ def describe_ending(ended: JourneyEnding) -> JourneyStatus:
         happened=ended.state.facts.story,
         ahead=(),
         done=_in_order(ended.state),
+        cases=ended.state.cases,
         ending=ended.ending,
         ended_at=ended.closed_at,
     )

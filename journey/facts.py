@@ -9,7 +9,7 @@ import re
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -63,6 +63,8 @@ class Line(Model):
     title: Text
     quantity: int = Field(ge=1, le=100_000)
     unit_price: int = Field(ge=0, description="In minor units of the order's currency (ISO 4217).")
+    discount: int = Field(default=0, ge=0, description="Off the whole line, in minor units.")
+    tax: int = Field(default=0, ge=0, description="On top of the whole line; 0 where prices include it.")
     category: Label | None = None
     lifespan_days: int | None = Field(
         default=None, ge=1, le=3650, description="Days that one unit lasts, for what is used up."
@@ -91,8 +93,22 @@ class Order(Model):
     zone: Zone = Field(description="The customer's IANA time zone.")
     lines: Lines
     first_order: bool = False
+    shipping: int = Field(default=0, ge=0, description="Paid for shipping, tax included, in minor units.")
+    discount: int = Field(default=0, ge=0, description="Off the whole order, in minor units.")
     ship_by: When | None = Field(default=None, description="The promised ship date.")
     deliver_by: When | None = Field(default=None, description="The promised delivery date.")
+
+    @model_validator(mode="after")
+    def _paid_is_not_negative(self) -> Self:
+        goods = 0
+        for number, line in enumerate(self.lines):
+            paid = line.quantity * line.unit_price + line.tax - line.discount
+            if paid < 0:
+                raise ValueError(f"lines.{number}.discount: should be at most what the line costs")
+            goods += paid
+        if self.discount > goods:
+            raise ValueError("discount: should be at most what the goods cost")
+        return self
 
 
 class LineQuantity(Model):

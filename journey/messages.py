@@ -24,6 +24,22 @@ class ParcelContent(Model):
     delivered_at: Instant | None = None
 
 
+class ReturnContent(Model):
+    """What a letter may say of a return."""
+
+    return_id: str
+    kind: str
+    lines: tuple[LineQuantity, ...] = ()
+    way: str = "keep"
+    settlement: str = "refund"
+    send_by: Instant | None = None
+    amount: int = Field(default=0, description="Given back, in minor units.")
+    due: int = Field(default=0, description="Still to pay for a dearer exchange, in minor units.")
+    kept: int = Field(default=0, description="Fees, in minor units.")
+    carrier: str | None = None
+    tracking_number: str | None = None
+
+
 class SendRequest(Model):
     """Send this letter, once, to the customer behind the pointer."""
 
@@ -36,6 +52,7 @@ class SendRequest(Model):
     placed_at: Instant
     parcel: ParcelContent | None = None
     line: Line | None = None
+    case: ReturnContent | None = Field(default=None, description="For letters about a return.")
     rating: int | None = None
     runs_out_at: Instant | None = None
     due: Instant

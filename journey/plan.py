@@ -237,7 +237,7 @@ def closes_at(state: JourneyState, playbook: Playbook, ahead: list[PlannedStep])
     """When the journey may end: None while a step has a date or is held. A cancelled order of which
     nothing was shipped has nothing more to wait for."""
     facts = state.facts
-    if facts.placed is None or next_wake(ahead) is not None:
+    if facts.placed is None or next_wake(ahead) is not None or state.waits_for_a_case:
         return None
     if state.paused_since or any(step.standing in (Standing.HELD, Standing.PARKED) for step in ahead):
         return None

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from journey.facts import Model
 from journey.names import Code
+from journey.return_policy import ReturnPolicy
 from journey.times import DAY, Duration, Length, Window, reverse, span, windows_meet
 
 
@@ -234,6 +235,9 @@ class Playbook(Model):
     give_up_after: Length = Field(
         default="180 days",
         description="The same for an order that is neither delivered nor cancelled: it may still be shipped.",
+    )
+    returns: ReturnPolicy = Field(
+        default=ReturnPolicy(), description="What may come back, how, and for what money."
     )
     horizon: Length = Field(
         default="1095 days",

@@ -33,6 +33,7 @@ from journey.facts import (
     ReturnOpened,
     ReturnOutcome,
 )
+from journey.return_contract import BY_OPERATOR, ReturnDecision, ReturnRequest
 from journey.times import Instant, When
 
 MOST = {"parcels": 50, "returns": 20, "complaints": 50, "reordered": 500}
@@ -409,6 +410,15 @@ class Deferral(Model):
     in_hours: bool = Field(default=False, description="Older runs: not known, so the window is asked again.")
 
 
+class OpenedCase(Model):
+    """A return, a claim or a refund that was asked for here; its own journey goes its own way."""
+
+    request: ReturnRequest
+    decision: ReturnDecision
+    opened_at: Instant
+    started: bool = False
+
+
 class JourneyState(Model):
     """All that a journey carries, whole, from run to run. New fields have a default, and say what an
     older run sees."""
@@ -424,3 +434,13 @@ class JourneyState(Model):
     quiet_since: Instant | None = Field(default=None, description="When something was last recorded.")
     facts_recorded: int = 0
     seen: tuple[str, ...] = Field(default=(), description="The latest fact ids, to count each once.")
+    # A run from before there were returns sees none: it goes on as it did.
+    cases: dict[str, OpenedCase] = Field(default_factory=dict, description="By return id.")
+
+    @property
+    def waits_for_a_case(self) -> bool:
+        """Whether a return of ours has still to tell how it ended. An operator's refund tells nothing."""
+        return any(
+            not case.started or (case.decision.kind not in BY_OPERATOR and self.facts.returns[return_id].open)
+            for return_id, case in self.cases.items()
+        )

@@ -18,8 +18,9 @@ from journey.facts import Model, OrderPlaced
 from journey.playbook import Playbook
 from ledger import Ledger
 from ledger.sends import SendState
+from runtime.cues import Stagehand, real_clock
 from runtime.orderfiles import OrderFile, ReportedFact, read_facts, read_order
-from runtime.orders import handle, order_status, place_order, report_fact
+from runtime.orders import handle, order_status, place_order
 from runtime.retime import pacing, retimed_fact, retimed_order
 
 DAY_SECONDS = 1.0
@@ -119,9 +120,11 @@ class Demo:
         profile = example.order.customer_profile()
         consents = [each.model_copy(update={"at": placed.at}) for each in example.order.consents()]
         await place_order(self._client, self._ledger, placed, profile, self._playbook, consents)
+        order_id = placed.order.order_id
+        hand = Stagehand(self._client, self._ledger, order_id, self._playbook, real_clock)
         for cue in sorted(cues, key=lambda cue: cue.moment):
             await _until(cue.moment)
-            await report_fact(self._client, self._ledger, placed.order.order_id, cue.fact.kind, cue.body)
+            await hand.tell(cue.fact.kind, cue.body)
 
     def _moved(self, number: int, example: Example) -> tuple[OrderPlaced, list[_Cue]]:
         placed = example.order.placed()

@@ -22,11 +22,13 @@ from journey.facts import Fact, OrderPlaced, understand
 from journey.names import TASK_QUEUE, order_workflow_id
 from journey.plan import plan
 from journey.playbook import Playbook
+from journey.proration import paid_in_all
 from journey.record import begun, seen_as
 from ledger import Ledger
 from ledger.customers import Profile
 from ledger.journeys import LateFact
 from ledger.orders import OrderPointer
+from ledger.payments import Payment
 from ledger.permissions import Consent
 from workflows import visibility
 from workflows.order_journey import OrderJourney
@@ -66,13 +68,15 @@ async def place_order(  # noqa: PLR0913, PLR0917
     consents: Iterable[Consent] = (),
 ) -> bool:
     """Keep the customer, and what they said yes to with this order, and start the journey; False if the
-    order had been placed before."""
+    order had been placed before. Unless a payment was kept before, all of it counts as paid through the
+    demo's provider."""
     order = placed.order
     if await _known(client, ledger, order.order_id):
         return False
     await ledger.keep_customer(profile)
     pointer = OrderPointer(order_id=order.order_id, customer_id=order.customer_id, placed_at=placed.at)
     await ledger.keep_order(pointer)
+    await ledger.keep_payment(demo_payment(placed))
     for consent in consents:
         await ledger.keep_consent(consent)
     return await start_journey(client, placed, playbook)
@@ -105,6 +109,19 @@ async def start_journey(
     except WorkflowAlreadyStartedError:
         return False
     return True
+
+
+def demo_payment(placed: OrderPlaced) -> Payment:
+    """The whole order, paid through the provider that needs no account."""
+    order = placed.order
+    return Payment(
+        order_id=order.order_id,
+        provider="demo",
+        provider_id=f"demo-{order.order_id}",
+        currency=order.currency,
+        captured=paid_in_all(order),
+        created_at=placed.at,
+    )
 
 
 async def report_fact(

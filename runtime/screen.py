@@ -14,7 +14,7 @@ from journey.plan import PlannedStep, Standing
 from journey.state import Result
 from runtime.rehearsal import Entry, Rehearsal
 
-_COLOURS = {
+_COLOURS: dict[str, str] = {
     Result.SENT: "green",
     Result.SUPPRESSED: "yellow",
     Result.STOPPED: "yellow",
@@ -30,7 +30,7 @@ def words(code: str) -> str:
 
 
 def result_text(result: str) -> Text:
-    return Text(words(result), style=_COLOURS.get(Result(result), ""))
+    return Text(words(result), style=_COLOURS.get(result, "blue"))
 
 
 def moment(at: datetime | None, zone: str = "UTC") -> str:

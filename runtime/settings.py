@@ -24,6 +24,13 @@ class MailerName(StrEnum):
     SMTP = "smtp"
 
 
+class LabelsName(StrEnum):
+    """Who makes the labels of returns."""
+
+    DEMO = "demo"
+    EASYPOST = "easypost"
+
+
 class Settings(DoorSettings):
     """Read from `THEREAFTER_*`; `pydantic.ValidationError` names each variable that is wrong."""
 
@@ -63,6 +70,15 @@ class Settings(DoorSettings):
     smtp_security: Literal["none", "starttls", "tls"] = "starttls"
     smtp_user: str | None = None
     smtp_password: SecretStr | None = None
+    stripe_api_key: SecretStr | None = Field(default=None, description="A key that may refund, and no more.")
+    stripe_host: str = "https://api.stripe.com"
+    labels: LabelsName = LabelsName.DEMO
+    easypost_api_key: SecretStr | None = None
+    easypost_host: str = "https://api.easypost.com/v2"
+    warehouse_address: tuple[str, ...] = Field(
+        default=("Returns, Warehouse 1", "12345 Shoptown"), description="Where returns go, line by line."
+    )
+    warehouse_country: str = Field(default="DE", pattern=r"^[A-Z]{2}$")
     metrics_address: str | None = Field(default=None, description="host:port on which Prometheus may ask.")
 
     @model_validator(mode="after")
@@ -71,6 +87,12 @@ class Settings(DoorSettings):
             raise ValueError("THEREAFTER_SENDGRID_API_KEY: should be set when THEREAFTER_MAILER is sendgrid")
         if self.mailer is MailerName.SMTP and self.smtp_host is None:
             raise ValueError("THEREAFTER_SMTP_HOST: should be set when THEREAFTER_MAILER is smtp")
+        return self
+
+    @model_validator(mode="after")
+    def _labels_have_their_key(self) -> "Settings":
+        if self.labels is LabelsName.EASYPOST and self.easypost_api_key is None:
+            raise ValueError("THEREAFTER_EASYPOST_API_KEY: should be set when THEREAFTER_LABELS is easypost")
         return self
 
     def ledger(self) -> str:

@@ -10,14 +10,15 @@ from activities.letter_shop import Offer, Shop
 from activities.letters import Letters
 from activities.mailer import Letter
 from journey.facts import CarrierStatus, Line, LineQuantity, Order
-from journey.messages import ParcelContent, SendRequest
-from journey.playbook import Per, Playbook
+from journey.messages import ParcelContent, ReturnContent, SendRequest
+from journey.playbook import MessageClass, Per, Playbook
+from journey.return_letters import LETTERS as RETURN_LETTERS
 from ledger.customers import Profile
 
 ROOT = Path(__file__).parents[1]
 TEMPLATES = ROOT / "templates"
 PLAYBOOK = Playbook.model_validate(YAML(typ="safe", pure=True).load(ROOT / "playbooks" / "default.yaml"))
-LETTERS = [*(step.letter for step in PLAYBOOK.steps), "replenishment_humorous"]
+LETTERS = [*(step.letter for step in PLAYBOOK.steps), "replenishment_humorous", *RETURN_LETTERS]
 
 SHOP = Shop(
     name="Koffie & Co",
@@ -75,6 +76,8 @@ def request(
     letter: str, *, order: Order = ORDER, parcel: ParcelContent = PARCEL, rating: int = 2
 ) -> SendRequest:
     """What the journey asks of `send_message` for a letter of the default playbook."""
+    if letter in RETURN_LETTERS:
+        return return_request(letter, order)
     step = next(step for step in PLAYBOOK.steps if step.letter == letter.removesuffix("_humorous"))
     return SendRequest(
         order_id=order.order_id,
@@ -89,6 +92,35 @@ def request(
         rating=rating if letter == "low_rating_follow_up" else None,
         runs_out_at=datetime(2026, 4, 28, 9, tzinfo=UTC) if step.per is Per.LINE else None,
         due=datetime(2026, 3, 1, 9, tzinfo=UTC),
+    )
+
+
+def return_request(letter: str, order: Order) -> SendRequest:
+    """What a return asks of `send_message`."""
+    parts = tuple(LineQuantity(line_id=line.line_id, quantity=1) for line in order.lines)
+    way = "printerless" if letter == "return_approved" else "drop_off"
+    case = ReturnContent(
+        return_id="r1",
+        kind="return",
+        lines=parts,
+        way=way,
+        send_by=datetime(2026, 3, 29, 21, tzinfo=UTC),
+        amount=1890,
+        due=300 if letter == "exchange_difference" else 0,
+        kept=495,
+        carrier="DHL",
+        tracking_number="00340434161094042557",
+    )
+    return SendRequest(
+        order_id=order.order_id,
+        key=f"{letter}/r1",
+        step=letter,
+        letter=letter,
+        message_class=MessageClass.TRANSACTIONAL,
+        order=order,
+        placed_at=datetime(2026, 3, 1, 9, tzinfo=UTC),
+        case=case,
+        due=datetime(2026, 3, 8, 9, tzinfo=UTC),
     )
 
 

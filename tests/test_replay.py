@@ -19,6 +19,7 @@ from tests.world import ROOT
 from worker import build_sandbox
 from workflows import order_journey, policies
 from workflows.order_journey import OrderJourney
+from workflows.return_journey import ReturnJourney
 
 HISTORIES = sorted((ROOT / "tests" / "histories").glob("v*/*.json"))
 EXAMPLES = sorted(folder.parent.name for folder in (ROOT / "examples" / "orders").glob("*/order.json"))
@@ -28,7 +29,9 @@ NAMES = [f"{path.parent.name}/{path.stem}" for path in HISTORIES]
 async def replay(path: Path) -> None:
     """Raises what the code of the day does otherwise than it did then."""
     replayer = Replayer(
-        workflows=[OrderJourney], data_converter=DATA_CONVERTER, workflow_runner=build_sandbox()
+        workflows=[OrderJourney, ReturnJourney],
+        data_converter=DATA_CONVERTER,
+        workflow_runner=build_sandbox(),
     )
     await replayer.replay_workflow(WorkflowHistory.from_json(path.stem, path.read_text()))  # noqa: ASYNC240
 

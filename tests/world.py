@@ -28,6 +28,8 @@ from journey.contract import JourneyEnd, JourneyStatus
 from journey.facts import Line, Order, OrderPlaced
 from journey.plan import next_wake
 from journey.playbook import NOT_TRANSACTIONAL, MessageClass, Playbook, Step
+from journey.return_case import ReturnEnd, ReturnStatus
+from journey.return_contract import ReturnDecision, ReturnRequest
 from journey.state import Result
 from ledger import Ledger
 from ledger.customers import Profile
@@ -37,9 +39,11 @@ from runtime.convert import DATA_CONVERTER
 from runtime.embedded import Server, binary, connect_embedded
 from runtime.orders import Reported, handle, order_status, place_order, report_fact
 from runtime.playbooks import load_playbook
+from runtime.returns import request_return, return_handle
 from runtime.settings import Settings
 from worker import build_activities, build_letters, build_worker
 from workflows.order_journey import OrderJourney
+from workflows.return_journey import ReturnJourney
 
 ROOT = Path(__file__).parent.parent
 DEFAULT = load_playbook(ROOT / "playbooks" / "default.yaml")
@@ -187,15 +191,60 @@ class World:
             return
         end = await self.now() + timedelta(days=number)
         while (now := await self.now()) < end:
-            wakes = [wake for order_id in self.orders if (wake := await self._wake(order_id))]
+            wakes = [wake for order_id in self.orders for wake in await self._wakes(order_id)]
             until = max(min([end, *wakes]), now + timedelta(seconds=1))
             await self.skipping.sleep(until - now)
         for order_id in self.orders:
-            await self._wake(order_id)
+            await self._wakes(order_id)
 
-    async def _wake(self, order_id: str) -> datetime | None:
+    async def _wakes(self, order_id: str) -> list[datetime]:
+        """When the order and its returns go on by themselves."""
         status = await self.status(order_id)
-        return None if status.ending else next_wake(list(status.ahead)) or status.closes_at
+        wake = None if status.ending else next_wake(list(status.ahead)) or status.closes_at
+        found = [await self.return_status(order_id, each) for each in await self.returns_of(order_id)]
+        looks = [each.next_look for each in found if not each.case.closed_at and each.next_look]
+        return [*looks, *([wake] if wake else [])]
+
+    async def returns_of(self, order_id: str) -> list[str]:
+        return [row.return_id for row in await self.ledger.returns_of(order_id)]
+
+    def return_(self, order_id: str, return_id: str = "r1") -> WorkflowHandle[ReturnJourney, ReturnEnd]:
+        return return_handle(self.client, order_id, return_id)
+
+    async def return_status(self, order_id: str, return_id: str = "r1") -> ReturnStatus:
+        return await self.return_(order_id, return_id).query(ReturnJourney.status)
+
+    async def ask(self, order_id: str, **request: Any) -> ReturnDecision:
+        """Ask for a return, a claim or a refund. Raises `Refused`."""
+        asked = ReturnRequest.model_validate({"reason": "changed_mind", **request})
+        now = await self.now()
+        return await request_return(self.client, self.ledger, order_id, asked, self.playbook, now)
+
+    async def tell_return(self, order_id: str, kind: str, return_id: str = "r1", **body: Any) -> None:
+        """Report a fact about a return, which happened now."""
+        self.facts += 1
+        told = {"fact_id": f"f{self.facts}", "at": (await self.now()).isoformat(), **body}
+        await self.return_(order_id, return_id).signal(kind, told)
+
+    async def until_return(
+        self, order_id: str, so: Callable[[ReturnStatus], object], return_id: str = "r1"
+    ) -> ReturnStatus:
+        """Wait until it is so."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                with suppress(RPCError):
+                    status = await self.return_status(order_id, return_id)
+                    if so(status):
+                        return status
+                await asyncio.sleep(0.05)
+
+    async def delivered_order(self, customer: str = "ann", *lines: Line, **changes: Any) -> str:
+        """An order that was placed, shipped and delivered within three days."""
+        order_id = await self.place_order(customer, *lines, **changes)
+        await self.ship(order_id)
+        await self.days(3)
+        await self.deliver(order_id)
+        return order_id
 
     async def until(self, order_id: str, so: Callable[[JourneyStatus], object]) -> JourneyStatus:
         """Wait until it is so."""

@@ -8,7 +8,13 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RawValue
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    FailureError,
+    WorkflowAlreadyStartedError,
+    is_cancelled_exception,
+)
 
 with workflow.unsafe.imports_passed_through():
     from activities.journeys import Journeys
@@ -26,13 +32,17 @@ with workflow.unsafe.imports_passed_through():
     from journey.endings import Ending, JourneyEnding
     from journey.facts import not_understood, understand
     from journey.messages import SendReceipt, SendRequest, SendResult
+    from journey.names import return_workflow_id
     from journey.plan import FINAL, PlannedStep, Standing, closes_at, next_wake, plan
     from journey.playbook import Per
     from journey.record import paused, resumed, retried, with_fact, with_outcome, with_receipt
+    from journey.return_contract import Refusal, ReturnDecision, ReturnRequest
+    from journey.returning import answer, return_start, started, unstarted, with_case
     from journey.sending import send_request
     from journey.state import JourneyState, Result
     from workflows import policies, visibility
     from workflows.alarm import Alarm
+    from workflows.return_journey import ReturnJourney
 
 
 @workflow.defn
@@ -65,6 +75,7 @@ class OrderJourney:
     async def _live(self) -> None:
         while True:
             self._news = False
+            await self._start_returns()
             ahead = plan(self._state, self._playbook, workflow.now())
             if await self._act(ahead):
                 continue
@@ -75,6 +86,22 @@ class OrderJourney:
                 await self._continue_in_a_new_run()
             self._show(ahead)
             await self._news_or(wake, ahead)
+
+    async def _start_returns(self) -> None:
+        """Each return that was granted gets a journey of its own, which outlives this one."""
+        for return_id in unstarted(self._state):
+            start = return_start(self._state, self._playbook, return_id)
+            try:
+                await workflow.start_child_workflow(
+                    ReturnJourney.run,
+                    start,
+                    id=return_workflow_id(start.order.order_id, return_id),
+                    parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+                    static_summary=f"{start.decision.kind} of order {start.order.order_id}",
+                )
+            except WorkflowAlreadyStartedError:
+                workflow.logger.info("the return goes on already")
+            self._state = started(self._state, return_id)
 
     def _next_wake(self, ahead: list[PlannedStep]) -> datetime | None:
         """When to look again by the clock; None when nothing is left to wait for."""
@@ -235,6 +262,23 @@ class OrderJourney:
     def _can_retry(self, request: StepRequest) -> None:
         if self._ahead(request.key).standing is not Standing.PARKED:
             raise ApplicationError(f"key: {request.key} is not parked, so there is nothing to retry")
+
+    @workflow.update(description="Ask for a return, a claim or a refund; answered by the policy at once.")
+    def request_return(self, request: ReturnRequest) -> ReturnDecision:
+        decision = self._can_return(request)
+        self._state = with_case(self._state, request, decision, workflow.now())
+        self._news = True
+        return decision
+
+    @request_return.validator
+    def _may_return(self, request: ReturnRequest) -> None:
+        self._can_return(request)
+
+    def _can_return(self, request: ReturnRequest) -> ReturnDecision:
+        try:
+            return answer(self._state, self._playbook, request, workflow.now())
+        except Refusal as refusal:
+            raise ApplicationError(str(refusal), type=str(refusal.rule)) from None
 
     def _answer(self) -> Standpoint:
         self._news = True

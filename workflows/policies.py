@@ -44,6 +44,9 @@ hour, so that the loop asks again whether the message should be sent at all."""
 ASK_AGAIN = timedelta(minutes=30)
 """How long the loop waits after patience ended before it tries the same step again."""
 
+LEAST_PAUSE = timedelta(minutes=2)
+"""Between two looks at a refund that has not ended: the activity's clock may be behind the server's."""
+
 UNTIL_DONE = Options(
     start_to_close_timeout=timedelta(seconds=30),
     schedule_to_close_timeout=None,

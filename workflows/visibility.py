@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from temporalio import workflow
 from temporalio.common import (
     SearchAttributeKey,
     SearchAttributePair,
@@ -13,7 +14,8 @@ from temporalio.common import (
 from journey.contract import attention
 from journey.plan import PlannedStep, Standing, stage
 from journey.playbook import Playbook
-from journey.state import JourneyState, Outcome
+from journey.return_case import ReturnCase
+from journey.state import JourneyState, Outcome, Result
 
 STAGE = SearchAttributeKey.for_keyword("JourneyStage")
 NEXT_STEP = SearchAttributeKey.for_keyword("NextStep")
@@ -54,6 +56,23 @@ def differences(old: TypedSearchAttributes, new: TypedSearchAttributes) -> Itera
             yield key.value_unset() if value is None else key.value_set(value)
     if old.get(NEXT_DUE) != (due := new.get(NEXT_DUE)):
         yield NEXT_DUE.value_unset() if due is None else NEXT_DUE.value_set(due)
+
+
+def show_return(case: ReturnCase, waits_for: str, next_look: datetime | None) -> None:
+    """Tell operators how far a return is."""
+    rows = [f"| {each.at:%Y-%m-%d %H:%M} | {each.kind} | {each.note or ''} |" for each in case.story]
+    head = [f"**Waits for** {waits_for or 'nothing'}", "", "| when (UTC) | what | note |", "|---|---|---|"]
+    workflow.set_current_details("\n".join([*head, *rows]))
+    parked = any(letter.result is Result.PARKED for letter in case.letters.values())
+    attention = case.attention or ("parked" if parked else None)
+    pairs: list[SearchAttributePair[str] | SearchAttributePair[datetime]] = [
+        SearchAttributePair(STAGE, str(case.stage))
+    ]
+    pairs += [SearchAttributePair(ATTENTION, attention)] if attention else []
+    pairs += [SearchAttributePair(NEXT_DUE, next_look)] if next_look else []
+    known = workflow.info().typed_search_attributes
+    if changes := list(differences(known, TypedSearchAttributes(pairs))):
+        workflow.upsert_search_attributes(changes)
 
 
 def summary(state: JourneyState) -> str:

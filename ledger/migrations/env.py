@@ -7,6 +7,8 @@ from alembic import context
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from ledger import money_tables as _money_tables  # noqa: F401
+from ledger import return_tables as _return_tables  # noqa: F401
 from ledger.tables import metadata
 
 _URL = "THEREAFTER_LEDGER_URL"

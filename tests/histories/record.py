@@ -156,11 +156,15 @@ async def _long(world: World, folder: Path) -> None:
 
 
 async def _keep(world: World, order: str, folder: Path, name: str) -> None:
+    await keep_history(world, f"order:{order}", folder, name)
+
+
+async def keep_history(world: World, workflow_id: str, folder: Path, name: str) -> None:
     """One file for each run."""
-    await asyncio.gather(world.journey(order).result(), return_exceptions=True)
+    await asyncio.gather(world.client.get_workflow_handle(workflow_id).result(), return_exceptions=True)
     over = 'ExecutionStatus IN ("Completed", "Canceled", "Terminated", "Failed")'
-    await world.until_listed(f'WorkflowId = "order:{order}" AND {over}')
-    found = await world.until_listed(f'WorkflowId = "order:{order}"')
+    await world.until_listed(f'WorkflowId = "{workflow_id}" AND {over}')
+    found = await world.until_listed(f'WorkflowId = "{workflow_id}"')
     for number, run in enumerate(sorted(found, key=lambda run: run.start_time), start=1):
         handle = world.client.get_workflow_handle(run.id, run_id=run.run_id)
         history = nameless(json.loads((await handle.fetch_history()).to_json()))

@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0002_doors"
-down_revision = "0002_sends"
+revision = "0004_doors"
+down_revision = "returns_1"
 branch_labels = None
 depends_on = None
 

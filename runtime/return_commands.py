@@ -1,0 +1,286 @@
+"""The command line's part about returns and refunds: `starter.py return ...`, `refund`, `refunds`."""
+
+import secrets
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import BaseModel, Field, ValidationError
+from temporalio.client import Client
+
+from journey.facts import CarrierStatus, LineQuantity, Model, problems
+from journey.refunds import RefundState
+from journey.return_case import ReturnStatus
+from journey.return_contract import (
+    CancelRequest,
+    CaseKind,
+    Condition,
+    Cure,
+    CureRequest,
+    DecisionRequest,
+    ReturnRequest,
+)
+from journey.return_policy import Settlement, Way
+from ledger import Ledger
+from ledger.payments import Refund
+from runtime.inputs import InputError
+from runtime.playbooks import load_playbook
+from runtime.return_screen import decision_view, papers_view, refunds_view, return_view
+from runtime.returns import report_return_fact, request_return, return_status, update_return
+from runtime.settings import Settings
+
+OrderId = Annotated[str, typer.Argument(help="The order's id.")]
+ReturnId = Annotated[str, typer.Argument(help="The return's id, such as r1.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON, for machines.")]
+Lines = Annotated[list[str] | None, typer.Option("--line", help="LINE=QUANTITY; may be repeated.")]
+By = Annotated[str, typer.Option(help="Who says so.")]
+M = TypeVar("M", bound=BaseModel)
+Door = tuple[Client, Ledger]
+
+
+@dataclass(frozen=True)
+class Counter:
+    """What the commands stand on: how one is run, shown, and gets at Temporal and the ledger."""
+
+    run: Callable[[Coroutine[Any, Any, int | None]], None]
+    show: Callable[[BaseModel, bool, Any], None]
+    door: Callable[[Settings], AbstractAsyncContextManager[Door]]
+    settings: Callable[[], Settings]
+    make_insert: Callable[[str, Settings, tuple[str, ...], str | None], bytes]
+
+
+class RefundList(Model):
+    """Refunds, the oldest first."""
+
+    refunds: tuple[Refund, ...]
+
+
+class PaperList(Model):
+    """Papers that were written to files."""
+
+    files: tuple[str, ...] = Field(default=())
+
+
+def add_return_commands(app: typer.Typer, counter: Counter) -> None:
+    """Register everything with the command line."""
+    returns = typer.Typer(no_args_is_help=True, help="Ask for returns and claims, and act on them.")
+    _add_asking(returns, counter)
+    _add_handling(returns, counter)
+    _add_papers(returns, counter)
+    app.add_typer(returns, name="return")
+    _add_refunds(app, counter)
+
+
+def _add_asking(app: typer.Typer, counter: Counter) -> None:
+    @app.command()
+    def request(  # noqa: PLR0913, PLR0917
+        order_id: OrderId,
+        line: Lines = None,
+        reason: Annotated[str | None, typer.Option(help="One of the policy's reasons.")] = None,
+        kind: CaseKind = CaseKind.RETURN,
+        way: Way | None = None,
+        settlement: Settlement = Settlement.REFUND,
+        evidence: Annotated[str | None, typer.Option(help="Points to a photo.")] = None,
+        request_id: Annotated[str | None, typer.Option(help="The same id gets the same answer.")] = None,
+        as_json: AsJson = False,
+    ) -> None:
+        """Ask for a return or a claim; without --line, for all that is left."""
+        fields = {"reason": reason, "kind": kind, "way": way, "settlement": settlement, "evidence": evidence}
+        asked = {**fields, "lines": _lines(line), "request_id": request_id}
+        _ask(counter, order_id, asked, as_json)
+
+    @app.command()
+    def status(order_id: OrderId, return_id: ReturnId = "r1", as_json: AsJson = False) -> None:
+        """How far a return is, and what it waits for."""
+
+        async def command() -> None:
+            async with counter.door(counter.settings()) as (client, _):
+                found = await return_status(client, order_id, return_id)
+            counter.show(found, as_json, return_view(found))
+
+        counter.run(command())
+
+
+def _add_handling(app: typer.Typer, counter: Counter) -> None:
+    @app.command()
+    def decide(
+        order_id: OrderId,
+        by: By,
+        return_id: ReturnId = "r1",
+        approve: Annotated[bool, typer.Option("--approve/--refuse")] = True,
+        as_json: AsJson = False,
+    ) -> None:
+        """Approve or refuse a return that waits for a person."""
+        decision = DecisionRequest(approve=approve, by=by)
+        _update(counter, (order_id, return_id), "decide_return", decision, as_json)
+
+    @app.command()
+    def cancel(
+        order_id: OrderId, return_id: ReturnId = "r1", by: By = "customer", as_json: AsJson = False
+    ) -> None:
+        """Call a return off."""
+        _update(counter, (order_id, return_id), "cancel_return", CancelRequest(by=by), as_json)
+
+    @app.command()
+    def cure(
+        order_id: OrderId, how: Cure, by: By, return_id: ReturnId = "r1", as_json: AsJson = False
+    ) -> None:
+        """Do something about a refund that failed."""
+        _update(counter, (order_id, return_id), "cure_refund", CureRequest(how=how, by=by), as_json)
+
+    @app.command()
+    def scan(
+        order_id: OrderId,
+        return_id: ReturnId = "r1",
+        status: CarrierStatus = CarrierStatus.IN_TRANSIT,
+        as_json: AsJson = False,
+    ) -> None:
+        """The carrier saw the parcel that comes back."""
+        _tell(counter, (order_id, return_id), "return_moved", {"status": str(status)}, as_json)
+
+    @app.command()
+    def receive(
+        order_id: OrderId,
+        return_id: ReturnId = "r1",
+        line: Lines = None,
+        condition: Condition = Condition.GOOD,
+        as_json: AsJson = False,
+    ) -> None:
+        """Goods arrived; without --line, all of them."""
+        lines = [{**part.model_dump(), "condition": str(condition)} for part in _lines(line)]
+        _tell(counter, (order_id, return_id), "return_received", {"lines": lines}, as_json)
+
+    @app.command()
+    def inspect(
+        order_id: OrderId, return_id: ReturnId = "r1", line: Lines = None, as_json: AsJson = False
+    ) -> None:
+        """Accept what arrived; without --line, all that was good."""
+        accepted = {"accepted": [part.model_dump() for part in _lines(line)]} if line else {}
+        _tell(counter, (order_id, return_id), "return_inspected", accepted, as_json)
+
+
+def _add_papers(app: typer.Typer, counter: Counter) -> None:
+    @app.command()
+    def papers(order_id: OrderId, to: Path = Path(), as_json: AsJson = False) -> None:
+        """Write the labels and codes of an order's returns to files."""
+
+        async def command() -> None:
+            async with counter.door(counter.settings()) as (_, ledger):
+                found = await ledger.papers_of(order_id)
+            written = []
+            for paper in found:
+                stem = f"{order_id}-{paper.key.replace('/', '-')}"
+                parts = {f"{stem}.pdf": paper.content, f"{stem}.png": paper.code}
+                written += [_write(to / name, data) for name, data in parts.items() if data]
+            counter.show(PaperList(files=tuple(written)), as_json, papers_view(written))
+
+        counter.run(command())
+
+    @app.command()
+    def insert(
+        order_id: OrderId,
+        to: Annotated[Path, typer.Option(help="The PDF to write.")],
+        how_to: Annotated[list[str] | None, typer.Option(help="A sentence; may be repeated.")] = None,
+        gift_note: Annotated[str | None, typer.Option(help="From the giver.")] = None,
+        as_json: AsJson = False,
+    ) -> None:
+        """Make the packer's sheet: how to use it, a gift note, and the code to send it back."""
+
+        async def command() -> None:
+            pdf = counter.make_insert(order_id, counter.settings(), tuple(how_to or ()), gift_note)
+            files = (_write(to, pdf),)
+            counter.show(PaperList(files=files), as_json, papers_view(list(files)))
+
+        counter.run(command())
+
+
+def _add_refunds(app: typer.Typer, counter: Counter) -> None:
+    @app.command()
+    def refund(  # noqa: PLR0913, PLR0917
+        order_id: OrderId,
+        amount: Annotated[int, typer.Argument(help="In minor units.")],
+        by: By,
+        goodwill: Annotated[bool, typer.Option(help="Nothing was wrong with the goods.")] = False,
+        credit: Annotated[bool, typer.Option(help="As store credit.")] = False,
+        request_id: Annotated[str | None, typer.Option(help="The same id gets the same answer.")] = None,
+        as_json: AsJson = False,
+    ) -> None:
+        """Give money back; above the policy's limit another person has to approve (`return decide`)."""
+        kind = CaseKind.GOODWILL if goodwill else CaseKind.REFUND
+        settlement = Settlement.CREDIT if credit else Settlement.REFUND
+        asked = {"kind": kind, "amount": amount, "settlement": settlement, "by": by}
+        _ask(counter, order_id, {**asked, "request_id": request_id}, as_json)
+
+    @app.command()
+    def refunds(state: RefundState | None = None, as_json: AsJson = False) -> None:
+        """All refunds, or those in a state: parked and failed ones wait for a person."""
+
+        async def command() -> None:
+            ledger = await Ledger.open(counter.settings().ledger())
+            try:
+                found = await (ledger.refunds_in(state) if state else ledger.refunds())
+            finally:
+                await ledger.close()
+            counter.show(RefundList(refunds=tuple(found)), as_json, refunds_view(found))
+
+        counter.run(command())
+
+
+def _ask(counter: Counter, order_id: str, asked: dict[str, Any], as_json: bool) -> None:
+    async def command() -> None:
+        settings = counter.settings()
+        request = _valid(ReturnRequest, asked)
+        async with counter.door(settings) as (client, ledger):
+            book = load_playbook(settings.playbook)
+            decision = await request_return(client, ledger, order_id, request, book)
+        counter.show(decision, as_json, decision_view(decision))
+
+    counter.run(command())
+
+
+def _update(counter: Counter, which: tuple[str, str], name: str, request: Model, as_json: bool) -> None:
+    async def command() -> None:
+        async with counter.door(counter.settings()) as (client, _):
+            found = await update_return(client, *which, name, request)
+        counter.show(found, as_json, return_view(found))
+
+    counter.run(command())
+
+
+def _tell(counter: Counter, which: tuple[str, str], kind: str, said: dict[str, Any], as_json: bool) -> None:
+    async def command() -> None:
+        now = datetime.now(UTC)
+        fact = {"fact_id": f"cli:{secrets.token_hex(8)}", "at": now.isoformat(), "source": "cli", **said}
+        async with counter.door(counter.settings()) as (client, _):
+            await report_return_fact(client, *which, kind, fact)
+            found: ReturnStatus = await return_status(client, *which)
+        counter.show(found, as_json, return_view(found))
+
+    counter.run(command())
+
+
+def _lines(texts: list[str] | None) -> tuple[LineQuantity, ...]:
+    parts = []
+    for text in texts or []:
+        line_id, _, quantity = text.rpartition("=")
+        if not line_id or not quantity.isdigit():
+            raise typer.BadParameter("--line: should be LINE=QUANTITY such as l1=2")
+        parts.append(_valid(LineQuantity, {"line_id": line_id, "quantity": int(quantity)}))
+    return tuple(parts)
+
+
+def _valid(model: type[M], values: dict[str, Any]) -> M:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise InputError(problems(error)) from None
+
+
+def _write(path: Path, data: bytes) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return str(path)

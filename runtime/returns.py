@@ -1,0 +1,173 @@
+"""Asking for returns, and acting on them, by whoever stands at a door."""
+
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from journey.endings import JourneyEnding
+from journey.names import TASK_QUEUE, return_workflow_id
+from journey.playbook import Playbook
+from journey.return_case import ReturnCase, ReturnEnd, ReturnStart, ReturnStatus
+from journey.return_contract import Refusal, ReturnDecision, ReturnRequest
+from journey.returning import answer, closed_alone, return_start, with_case
+from journey.state import JourneyState
+from ledger import Ledger
+from ledger.returns import ReturnRow
+from runtime.orders import UnknownOrder, handle
+from workflows.return_journey import ReturnJourney
+
+
+class Refused(Exception):
+    """The policy does not allow it; `rule` names why."""
+
+    def __init__(self, text: str, rule: str | None) -> None:
+        super().__init__(text)
+        self.rule = rule
+
+
+class UnknownReturn(Exception):
+    """There is no such return."""
+
+
+def return_handle(client: Client, order_id: str, return_id: str) -> WorkflowHandle[ReturnJourney, ReturnEnd]:
+    return client.get_workflow_handle_for(ReturnJourney.run, return_workflow_id(order_id, return_id))
+
+
+async def request_return(  # noqa: PLR0913, PLR0917
+    client: Client,
+    ledger: Ledger,
+    order_id: str,
+    request: ReturnRequest,
+    playbook: Playbook,
+    now: datetime | None = None,
+) -> ReturnDecision:
+    """Ask for a return, a claim or a refund. While the order's journey lives it answers; afterwards the
+    return stands alone, `playbook` is the policy, and `now` is the time unless this machine's clock tells it.
+
+    Raises `Refused` with the rule, and `UnknownOrder`.
+    """
+    ended = await ledger.journey(order_id)
+    if ended is not None:
+        asked = _Asked(request, playbook, now or datetime.now(UTC))
+        return await _alone(client, ledger, ended, asked)
+    try:
+        decision: ReturnDecision = await handle(client, order_id).execute_update(
+            "request_return", request, result_type=ReturnDecision
+        )
+        return decision
+    except WorkflowUpdateFailedError as error:
+        rule = error.cause.type if isinstance(error.cause, ApplicationError) else None
+        raise Refused(_said(error), rule) from None
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise UnknownOrder(order_id) from None
+        raise
+
+
+def _said(error: WorkflowUpdateFailedError) -> str:
+    return error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause)
+
+
+class _Asked(NamedTuple):
+    request: ReturnRequest
+    playbook: Playbook
+    now: datetime
+
+
+async def _alone(client: Client, ledger: Ledger, ended: JourneyEnding, asked: _Asked) -> ReturnDecision:
+    """For an order whose journey is over: what was opened before is in the ledger, and locked."""
+    request, playbook, now = asked
+    starts: list[ReturnStart] = []
+
+    def decide(rows: list[ReturnRow]) -> ReturnRow | None:
+        state = _known(ended.state, rows)
+        decision = answer(state, playbook, request, now)
+        state = with_case(state, request, decision, now)
+        starts.append(return_start(state, playbook, decision.return_id))
+        if any(row.return_id == decision.return_id for row in rows):
+            return None
+        case = ReturnCase(request=request, decision=decision, opened_at=now)
+        return ReturnRow(
+            order_id=ended.order_id,
+            return_id=decision.return_id,
+            kind=str(decision.kind),
+            stage=str(case.stage),
+            request_id=request.request_id,
+            case=case.model_dump(mode="json", exclude_defaults=True),
+            opened_at=now,
+        )
+
+    try:
+        await ledger.claim_return(ended.order_id, decide)
+    except Refusal as refusal:
+        raise Refused(str(refusal), str(refusal.rule)) from None
+    await _start(client, starts[0])
+    return starts[0].decision
+
+
+def _known(state: JourneyState, rows: list[ReturnRow]) -> JourneyState:
+    """What the order knew at its end, and the returns that were opened since."""
+    for row in rows:
+        case = ReturnCase.model_validate(row.case)
+        state = with_case(state, case.request, case.decision, case.opened_at)
+        if case.outcome is not None and case.closed_at is not None:
+            state = closed_alone(state, row.return_id, case.outcome, case.accepted, case.closed_at)
+    return state
+
+
+async def _start(client: Client, start: ReturnStart) -> None:
+    order_id = start.order.order_id
+    try:
+        await client.start_workflow(
+            ReturnJourney.run,
+            start,
+            id=return_workflow_id(order_id, start.return_id),
+            task_queue=TASK_QUEUE,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            static_summary=f"{start.decision.kind} of order {order_id}",
+        )
+    except WorkflowAlreadyStartedError:
+        return
+
+
+async def update_return(
+    client: Client, order_id: str, return_id: str, name: str, request: Any
+) -> ReturnStatus:
+    """`decide_return`, `cancel_return` or `cure_refund`. Raises `Refused` or `UnknownReturn`."""
+    try:
+        status: ReturnStatus = await return_handle(client, order_id, return_id).execute_update(
+            name, request, result_type=ReturnStatus
+        )
+        return status
+    except WorkflowUpdateFailedError as error:
+        raise Refused(_said(error), None) from None
+    except RPCError as error:
+        raise _unknown(error, order_id, return_id) from None
+
+
+async def report_return_fact(
+    client: Client, order_id: str, return_id: str, kind: str, body: dict[str, Any]
+) -> None:
+    """Signal a fact to a return. Raises `UnknownReturn`, for one that is over as well."""
+    try:
+        await return_handle(client, order_id, return_id).signal(kind, body)
+    except RPCError as error:
+        raise _unknown(error, order_id, return_id) from None
+
+
+async def return_status(client: Client, order_id: str, return_id: str) -> ReturnStatus:
+    """Raises `UnknownReturn`."""
+    try:
+        return await return_handle(client, order_id, return_id).query(ReturnJourney.status)
+    except RPCError as error:
+        raise _unknown(error, order_id, return_id) from None
+
+
+def _unknown(error: RPCError, order_id: str, return_id: str) -> Exception:
+    if error.status is RPCStatusCode.NOT_FOUND:
+        return UnknownReturn(f"order {order_id} has no open return {return_id}")
+    return error
