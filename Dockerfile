@@ -16,6 +16,7 @@ COPY ledger/ ledger/
 COPY activities/ activities/
 COPY workflows/ workflows/
 COPY runtime/ runtime/
+COPY service/ service/
 COPY templates/ templates/
 COPY playbooks/ playbooks/
 COPY worker.py starter.py ./

@@ -29,9 +29,11 @@ from ledger import Ledger
 from ledger.database import LedgerError
 from runtime import screen
 from runtime.connection import Connection, configured_address, temporal
-from runtime.demo import DAY_SECONDS, Clock, Demo, DemoReport, read_examples
+from runtime.demo import DAY_SECONDS, Clock, Demo, DemoReport, paced, read_examples
 from runtime.embedded import NAMESPACE, known_server, running_server
+from runtime.inbox_commands import inbox_app
 from runtime.inputs import InputError, did_you_mean
+from runtime.key_commands import keys_app
 from runtime.letter_commands import Trial, try_letter, valid_address
 from runtime.letter_commands import preview as write_preview
 from runtime.letterbox import Letterbox
@@ -44,6 +46,7 @@ from runtime.return_commands import Counter, add_return_commands
 from runtime.returns import Refused, UnknownReturn
 from runtime.send_commands import add_send_commands
 from runtime.settings import LabelsName, MailerName, Settings, read_settings
+from service.sources.all import read_again
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 screen_out = Console()
@@ -109,6 +112,10 @@ def _ended(command: Coroutine[Any, Any, int | None]) -> tuple[int, str]:
     except Exception as error:
         logging.getLogger("thereafter").exception("a command broke")
         return 70, f"this should not happen: {type(error).__name__}; the log in THEREAFTER_HOME has more"
+
+
+app.add_typer(inbox_app(run, read_again), name="inbox")
+app.add_typer(keys_app(run), name="keys")
 
 
 def show(model: BaseModel, as_json: bool, view: Any) -> None:
@@ -323,12 +330,18 @@ def demo(
         examples = read_examples(orders)
         if not examples:
             raise Failure(2, f"{orders}: no folder with an order.json is in it")
+        from service.serving import doors_within
+
         book = load_playbook(settings.playbook)
         clock = Clock(home / "demo.json", day or (DAY_SECONDS / 2 if once else DAY_SECONDS))
-        async with door(settings) as (client, ledger):
+        pace = paced(book, clock.day_seconds)
+        async with (
+            door(settings) as (client, ledger),
+            doors_within(settings, ledger, lambda: client, pace) as address,
+        ):
             play = Demo(client, ledger, examples, book, clock)
             box = Letterbox(ledger, home / "letters")
-            report = await _played(play, box, _places(home, box), as_json)
+            report = await _played(play, box, _places(home, box, address), as_json)
             if as_json:
                 print(report.model_dump_json())  # noqa: T201
             if not once:
@@ -350,10 +363,10 @@ async def _until_interrupted(command: Coroutine[Any, Any, int]) -> int:
         return 0
 
 
-def _places(home: Path, box: Letterbox) -> list[str]:
+def _places(home: Path, box: Letterbox, address: str) -> list[str]:
     server = known_server(home)
     ui = f"Temporal UI  {server.ui}/namespaces/{NAMESPACE}/workflows" if server else ""
-    return [ui, f"Letters      {box.index.resolve().as_uri()}"]
+    return [ui, f"The doors    {address}/docs", f"Letters      {box.index.resolve().as_uri()}"]
 
 
 async def _played(play: Demo, box: Letterbox, where: list[str], as_json: bool) -> DemoReport:

@@ -152,6 +152,8 @@ class Messages:
     async def _compose(self, request: SendRequest) -> Envelope | NotWritten:
         """The letter in its envelope, or why there is none. Nothing is claimed before this has worked."""
         profile = await self._ledger.profile(request.order.customer_id)
+        if profile is None and (await self._ledger.details(request.order.customer_id)).get("forgotten_at"):
+            return NotWritten(SendState.SUPPRESSED, "the customer asked to be forgotten")
         if profile is None:
             return NotWritten(SendState.PARKED, "the ledger does not know the customer")
         if profile.email is None:

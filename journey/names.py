@@ -7,7 +7,7 @@ from pydantic import StringConstraints
 OpaqueId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9#][A-Za-z0-9_.:#-]{0,63}$")]
 """An identifier that says nothing about a person: no `@`, no spaces, at most 64 characters."""
 
-Label = Annotated[str, StringConstraints(pattern=r"^[^@\p{Cc}]{1,100}$")]
+Label = Annotated[str, StringConstraints(pattern=r"^[^@\x00-\x1f\x7f-\x9f]{1,100}$")]
 """A shop's or carrier's own name for a thing, in any script, spaces and slashes too; no `@`."""
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]

@@ -1,13 +1,29 @@
-"""What must outlive a run: customers, claims, letters, money, returns, ended journeys."""
+"""What must outlive a run: customers, claims, letters, money, returns, ended journeys, what came in."""
 
 from ledger.customers import Customers
+from ledger.erasure import Erasures
+from ledger.inbox import Inbox
 from ledger.journeys import JourneyArchive
+from ledger.keys import Keys
 from ledger.letters import Outbox
 from ledger.orders import Orders
 from ledger.payments import Payments
+from ledger.people import People
+from ledger.providers import ProviderEvents
 from ledger.returns import Returns
-from ledger.send_events import SendEvents
 
 
-class Ledger(Customers, Orders, SendEvents, Outbox, JourneyArchive, Payments, Returns):
+class Ledger(
+    Inbox,
+    Erasures,
+    Keys,
+    People,
+    ProviderEvents,
+    Customers,
+    Orders,
+    Outbox,
+    JourneyArchive,
+    Payments,
+    Returns,
+):
     """The whole ledger; each family of tables has its own module. `await Ledger.open(url)` opens it."""

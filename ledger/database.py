@@ -72,6 +72,13 @@ class Database:
         async with self._turn, self._writer.begin() as db:
             yield db
 
+    @asynccontextmanager
+    async def bare(self) -> AsyncIterator[AsyncConnection]:
+        """A connection outside any transaction, for what has no place in one."""
+        options = {"isolation_level": "AUTOCOMMIT", "ledger_bare": True}
+        async with self._turn, self._engine.execution_options(**options).connect() as db:
+            yield db
+
     def insert(self, table: Table) -> Insert:
         """An insert that can say what to do on a conflict."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
@@ -86,6 +93,16 @@ class Database:
         """Write a row, over the one that has the same key (if `where` holds for that one)."""
         statement = self.insert(table).values(values)
         return statement.on_conflict_do_update(index_elements=list(key), set_=values, where=where)
+
+    async def upsert_all(
+        self, db: AsyncConnection, table: Table, rows: list[dict[str, Any]], key: Iterable[Any]
+    ) -> None:
+        """Write rows, all of the same columns, over those that have the same keys."""
+        if not rows:
+            return
+        statement = self.insert(table)
+        written = {name: statement.excluded[name] for name in rows[0]}
+        await db.execute(statement.on_conflict_do_update(index_elements=list(key), set_=written), rows)
 
 
 def insert(db: AsyncConnection, table: Table) -> Insert:
@@ -136,6 +153,8 @@ def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
         # FULL: a claim that a power cut takes back would send a letter twice.
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
+        # What is deleted is overwritten: a forgotten customer is not to be found in free pages.
+        cursor.execute("PRAGMA secure_delete=ON")
     finally:
         cursor.close()
 
@@ -156,5 +175,7 @@ def _use_wal(cursor: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that reads first and writes later can deadlock with its like; this one cannot.
+    if connection.get_execution_options().get("ledger_bare"):
+        return
     write = connection.get_execution_options().get("ledger_write")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

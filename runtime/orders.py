@@ -79,6 +79,17 @@ async def place_order(  # noqa: PLR0913, PLR0917
     await ledger.keep_payment(demo_payment(placed))
     for consent in consents:
         await ledger.keep_consent(consent)
+    return await start_journey(client, placed, playbook)
+
+
+async def start_journey(
+    client: Client, placed: OrderPlaced, playbook: Playbook, first: tuple[str, dict[str, Any]] | None = None
+) -> bool:
+    """Start an order's journey, with a first fact if there is one; False if there had been a journey.
+
+    A fact reaches a journey that runs already, too: it is signal-with-start.
+    """
+    kind, body = first or (None, None)
     state = begun(placed)
     # What is due at once will be over when the first search attributes could be seen.
     ahead = [step for step in plan(state, playbook, placed.at) if not step.is_due(placed.at)]
@@ -86,11 +97,14 @@ async def place_order(  # noqa: PLR0913, PLR0917
         await client.start_workflow(
             OrderJourney.run,
             JourneyStart(placed=placed, playbook=playbook),
-            id=order_workflow_id(order.order_id),
+            id=order_workflow_id(placed.order.order_id),
             task_queue=TASK_QUEUE,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             search_attributes=visibility.attributes(state, playbook, ahead),
             static_summary=visibility.summary(state),
+            start_signal=kind,
+            start_signal_args=[body] if kind else [],
+            rpc_timeout=RPC_TIMEOUT,
         )
     except WorkflowAlreadyStartedError:
         return False

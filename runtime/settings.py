@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from activities.letter_shop import Shop
+from runtime.door_settings import DoorSettings
 from runtime.inputs import InputError
 
 
@@ -30,7 +31,7 @@ class LabelsName(StrEnum):
     EASYPOST = "easypost"
 
 
-class Settings(BaseSettings):
+class Settings(DoorSettings):
     """Read from `THEREAFTER_*`; `pydantic.ValidationError` names each variable that is wrong."""
 
     model_config = SettingsConfigDict(

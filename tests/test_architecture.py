@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "ledger": {"journey", "ledger"},
     "activities": {"journey", "ledger", "activities"},
     "workflows": BELOW_THE_DOORS,
-    "service": BELOW_THE_DOORS | {"service"},
+    "service": BELOW_THE_DOORS | {"service", "runtime"},
     "runtime": BELOW_THE_DOORS | {"runtime"},
     "starter": BELOW_THE_DOORS | {"service", "runtime", "starter", "worker"},
     "worker": BELOW_THE_DOORS | {"service", "runtime", "worker", "activities.providers"},
@@ -38,7 +38,7 @@ APART = {"tests", "benchmarks", "examples", "docs"}
 
 PROVIDERS = "activities.providers"
 SDKS = {"sendgrid", "stripe", "easypost", "python_http_client", "aiosmtplib"}
-DOORS = ["starter"]
+DOORS = ["starter", "service.serving"]
 
 CLOCKS = {"time", "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.datetime.today"} | {
     "datetime.date.today"

@@ -17,6 +17,7 @@ PAGES = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    *(f"docs/{p.name}" for p in ROOT.glob("docs/connect-*.md")),
     *(f"docs/adr/{p.name}" for p in ROOT.glob("docs/adr/*")),
 ]
 

@@ -1,0 +1,253 @@
+"""The inbox: what was acknowledged is here until it has had its effect, once."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Update, bindparam, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from journey.facts import Model
+from journey.times import Instant
+from ledger.database import Database
+from ledger.door_tables import inbox, parcels, provider_events
+from ledger.incoming import Acceptance, Deed, Incoming
+from ledger.people import keep_people
+from ledger.tables import orders
+
+
+class InboxState(StrEnum):
+    """Where an event is in its life."""
+
+    RECEIVED = "received"
+    DISPATCHED = "dispatched"
+    PARKED = "parked"
+
+
+class InboxRow(Model):
+    """An event as it lies in the inbox. `raw` is personal, and only kept while it is parked unread."""
+
+    number: int
+    source: str
+    event_id: str
+    body_hash: str
+    topic: str
+    state: InboxState
+    reason: str
+    order_id: str | None
+    tracking_number: str | None
+    deeds: tuple[Deed, ...]
+    raw: str | None
+    received_at: Instant
+    due_at: Instant
+    leased_until: Instant | None
+    attempts: int
+    ended_at: Instant | None
+
+
+class Verdict(Model):
+    """What came of an attempt to deliver a row. `received` means: again at `due_at`."""
+
+    number: int
+    state: InboxState
+    reason: str
+    due_at: Instant | None = None
+    counts: bool = False
+    """Whether it counts as one of the attempts after which a row is parked."""
+
+
+class Inbox(Database):
+    """The inbox's rows."""
+
+    async def accept(self, incoming: Sequence[Incoming], now: datetime) -> list[Acceptance]:
+        """Commit events, all of them or none, with what they tell of customers and providers.
+
+        A statement costs far more than a row, so there is one for all rows of a table.
+        """
+        statement = self.insert(inbox).on_conflict_do_nothing().returning(inbox.c.source, inbox.c.event_id)
+        async with self.writing() as db:
+            rows = await db.execute(statement, [_new_row(each, now) for each in incoming])
+            fresh = {(str(row[0]), str(row[1])) for row in rows}
+            # Of several with one id in the same batch, the first is the one that was written.
+            new = {key: each for each in reversed(incoming) if (key := (each.source, each.event_id)) in fresh}
+            await self._keep_what_they_tell(db, list(new.values()), now)
+            written = set(map(id, new.values()))
+            return [_accepted(each) if id(each) in written else await _known(db, each) for each in incoming]
+
+    async def _keep_what_they_tell(self, db: AsyncConnection, new: list[Incoming], now: datetime) -> None:
+        await keep_people(self, db, [each.person for each in new if each.person is not None])
+        pointers = [each.pointer for each in new if each.pointer is not None]
+        rows = [{**pointer.model_dump(), "address": list(pointer.address)} for pointer in pointers]
+        await self.upsert_all(db, orders, rows, [orders.c.order_id])
+        shipped = [values for each in new for values in _parcels(each)]
+        if shipped:
+            await db.execute(self.insert(parcels).on_conflict_do_nothing(), shipped)
+        events = [each.provider_event.model_dump() for each in new if each.provider_event is not None]
+        if events:
+            await db.execute(self.insert(provider_events).on_conflict_do_nothing(), events)
+        if pointers:
+            await _wake(db, inbox.c.order_id.in_([pointer.order_id for pointer in pointers]), now)
+
+    async def claim_inbox(self, most: int, now: datetime, lease: timedelta) -> list[InboxRow]:
+        """Take undelivered rows, the oldest first; nobody else gets them before the lease ends."""
+        free = or_(inbox.c.leased_until.is_(None), inbox.c.leased_until <= now)
+        due = select(inbox.c.number).where(inbox.c.state == InboxState.RECEIVED, inbox.c.due_at <= now, free)
+        chosen = due.order_by(inbox.c.number).limit(most).with_for_update(skip_locked=True)
+        statement = update(inbox).where(inbox.c.number.in_(chosen)).values(leased_until=now + lease)
+        async with self.writing() as db:
+            rows = await db.execute(statement.returning(*inbox.c))
+        found = [InboxRow.model_validate(row._asdict()) for row in rows]
+        return sorted(found, key=lambda row: row.number)
+
+    async def settle_inbox(self, verdicts: Iterable[Verdict], now: datetime) -> None:
+        """Write down what came of deliveries. A row that another attempt has ended keeps its end."""
+        async with self.writing() as db:
+            for statement, rows in _settled(list(verdicts), now):
+                await db.execute(statement, rows)
+
+    async def wake_inbox(self, order_id: str, now: datetime) -> None:
+        """Let events that wait for an order be tried at once."""
+        async with self.writing() as db:
+            await _wake(db, inbox.c.order_id == order_id, now)
+
+    async def inbox_rows(
+        self, state: InboxState | None = None, *, number: int | None = None, most: int = 100
+    ) -> list[InboxRow]:
+        """Rows in a state, or one row, or the newest of all."""
+        query = select(inbox).order_by(inbox.c.number.desc()).limit(most)
+        if state is not None:
+            query = query.where(inbox.c.state == state)
+        if number is not None:
+            query = query.where(inbox.c.number == number)
+        async with self.reading() as db:
+            rows = await db.execute(query)
+        return [InboxRow.model_validate(row._asdict()) for row in rows]
+
+    async def count_inbox(self) -> dict[str, int]:
+        """How many rows are in each state."""
+        query = select(inbox.c.state, func.count()).group_by(inbox.c.state)
+        async with self.reading() as db:
+            rows = await db.execute(query)
+        return {str(row[0]): int(row[1]) for row in rows}
+
+    async def replay_inbox(self, numbers: Sequence[int] | None, now: datetime) -> list[int]:
+        """Send parked rows, or all of them, on their way again; which ones."""
+        parked = (inbox.c.state == InboxState.PARKED) & inbox.c.raw.is_(None)
+        statement = update(inbox).where(parked)
+        if numbers is not None:
+            statement = statement.where(inbox.c.number.in_(numbers))
+        values = {"state": InboxState.RECEIVED, "due_at": now, "attempts": 0, "reason": "", "ended_at": None}
+        async with self.writing() as db:
+            rows = await db.execute(statement.values(values).returning(inbox.c.number))
+        return sorted(int(row[0]) for row in rows)
+
+    async def reread_inbox(self, number: int, again: Incoming, now: datetime) -> bool:
+        """Put the new reading of a parked row in the place of what could not be read; whether it was read."""
+        if again.problem:
+            return False
+        values = _new_row(again, now)
+        kept = {name: values[name] for name in ("state", "reason", "order_id", "tracking_number", "deeds")}
+        kept |= {"topic": again.topic, "raw": None, "due_at": now, "attempts": 0, "ended_at": None}
+        async with self.writing() as db:
+            where = (inbox.c.number == number) & (inbox.c.state == InboxState.PARKED)
+            await db.execute(update(inbox).where(where).values(kept))
+            await self._keep_what_they_tell(db, [again], now)
+        return True
+
+    async def is_missing(self, each: Incoming) -> bool:
+        """Whether some of what an event tells of its order never came in, by whatever way."""
+        query = select(inbox.c.deeds).where(inbox.c.order_id == each.order_id)
+        async with self.reading() as db:
+            rows = (await db.execute(query)).all()
+        known = {deed["body"].get("fact_id") for row in rows for deed in row[0]}
+        return any(deed.body.get("fact_id") not in known for deed in each.deeds)
+
+    async def parcel_of(self, tracking_number: str) -> tuple[str, str] | None:
+        """The order and parcel that a carrier's number belongs to."""
+        query = select(parcels.c.order_id, parcels.c.parcel_id).where(
+            parcels.c.tracking_number == tracking_number
+        )
+        async with self.reading() as db:
+            row = (await db.execute(query.limit(1))).one_or_none()
+        return (str(row[0]), str(row[1])) if row else None
+
+
+def _new_row(each: Incoming, now: datetime) -> dict[str, object]:
+    state = InboxState.RECEIVED if each.deeds else InboxState.DISPATCHED
+    if each.problem:
+        state = InboxState.PARKED
+    return {
+        "source": each.source,
+        "event_id": each.event_id,
+        "body_hash": each.body_hash,
+        "topic": each.topic,
+        "state": state,
+        "reason": each.problem or ("" if each.deeds else "nothing to dispatch"),
+        "order_id": each.order_id,
+        "tracking_number": each.tracking_number,
+        "deeds": [deed.model_dump(mode="json") for deed in each.deeds],
+        "raw": each.raw if each.problem else None,
+        "received_at": now,
+        "due_at": now,
+        "attempts": 0,
+        "ended_at": None if state is InboxState.RECEIVED else now,
+    }
+
+
+def _parcels(each: Incoming) -> list[dict[str, str]]:
+    """Whose parcel each carrier's number is: later, a carrier tells of nothing but the number."""
+    shipped = [deed.body for deed in each.deeds if deed.kind == "parcel_shipped" and each.order_id]
+    return [
+        {
+            "tracking_number": str(body["tracking_number"]),
+            "order_id": str(each.order_id),
+            "parcel_id": str(body["parcel_id"]),
+        }
+        for body in shipped
+        if body.get("tracking_number") and body.get("parcel_id")
+    ]
+
+
+async def _known(db: AsyncConnection, each: Incoming) -> Acceptance:
+    query = select(inbox.c.body_hash).where(inbox.c.source == each.source, inbox.c.event_id == each.event_id)
+    row = (await db.execute(query)).one_or_none()
+    same = row is None or row[0] == each.body_hash
+    return Acceptance.REPEATED if same else Acceptance.CONFLICT
+
+
+async def _wake(db: AsyncConnection, which: ColumnElement[bool], now: datetime) -> None:
+    waiting = (inbox.c.state == InboxState.RECEIVED) & (inbox.c.due_at > now)
+    await db.execute(update(inbox).where(waiting, which).values(due_at=now))
+
+
+def _settled(verdicts: list[Verdict], now: datetime) -> Iterator[tuple[Update, list[dict[str, object]]]]:
+    """One statement for the rows that have come to an end, and one for those that are tried again."""
+    which = (inbox.c.number == bindparam("row")) & (inbox.c.state == InboxState.RECEIVED)
+    told: dict[str, Any] = {"reason": bindparam("told"), "leased_until": None}
+    ended = [verdict for verdict in verdicts if verdict.state is not InboxState.RECEIVED]
+    if ended:
+        values = {**told, "state": bindparam("to"), "ended_at": now}
+        yield (
+            update(inbox).where(which).values(values),
+            [{"row": each.number, "told": each.reason, "to": each.state} for each in ended],
+        )
+    waiting = [verdict for verdict in verdicts if verdict.state is InboxState.RECEIVED]
+    if waiting:
+        values = {**told, "due_at": bindparam("due"), "attempts": inbox.c.attempts + bindparam("more")}
+        yield (
+            update(inbox).where(which).values(values),
+            [
+                {
+                    "row": each.number,
+                    "told": each.reason,
+                    "due": each.due_at or now,
+                    "more": int(each.counts),
+                }
+                for each in waiting
+            ],
+        )
+
+
+def _accepted(each: Incoming) -> Acceptance:
+    return Acceptance.PARKED if each.problem else Acceptance.NEW

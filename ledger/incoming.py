@@ -1,0 +1,91 @@
+"""What a door hands to the inbox: an event, verified and translated."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from journey.facts import Model
+from journey.names import Code, Label, OpaqueId
+from journey.times import Instant
+from ledger.customers import Profile
+from ledger.orders import OrderPointer
+
+PLACE = "order_placed"
+"""The deed that starts a journey; every other kind of fact is signalled."""
+
+ERASE = "erase_customer"
+"""The deed that forgets a customer. It is no fact of an order."""
+
+
+MAIL = "mail_event"
+"""The deed that settles what was in doubt of a letter."""
+
+EXPORT = "customer_asks_for_data"
+"""A deed for a person: the shop hands a customer what is known of them."""
+
+
+class Deed(Model):
+    """One thing to be done in the background. Nothing personal is in it."""
+
+    kind: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    body: dict[str, Any]
+
+
+class Consent(Model):
+    """What a customer said about marketing, when, and where."""
+
+    granted: bool
+    at: Instant
+    source: Code
+
+
+class Person(Model):
+    """What an event tells of a customer. Personal; it is written to the customer's own rows, never to the
+    inbox."""
+
+    profile: Profile
+    at: Instant = Field(description="When this was true; what is older never replaces what is newer.")
+    birthday: date | None = None
+    consent: Consent | None = None
+
+
+class ProviderEvent(Model):
+    """What a provider tells of something that we asked of it under our own reference."""
+
+    provider: OpaqueId
+    event_id: str = Field(max_length=255)
+    reference: str = Field(max_length=200)
+    event: str = Field(max_length=80)
+    at: Instant
+    reason: str = Field(default="", max_length=200, description="A code; never the provider's sentence.")
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
+class Incoming(Model):
+    """One event of one source. `problem` is set when it could not be translated: it is then parked with
+    its raw body, and can be replayed."""
+
+    source: OpaqueId
+    event_id: str = Field(min_length=1, max_length=255)
+    body_hash: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of what makes it itself.")
+    topic: str = Field(max_length=80)
+    order_id: OpaqueId | None = None
+    tracking_number: Label | None = Field(default=None, description="Where a carrier knows only this.")
+    deeds: tuple[Deed, ...] = ()
+    person: Person | None = None
+    pointer: OrderPointer | None = None
+    provider_event: ProviderEvent | None = None
+    problem: str = ""
+    raw: str | None = None
+
+
+class Acceptance(StrEnum):
+    """What the inbox says."""
+
+    NEW = "accepted"
+    REPEATED = "repeated"
+    CONFLICT = "conflict"
+    """The id is known, with another body."""
+    PARKED = "parked"

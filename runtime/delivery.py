@@ -1,0 +1,147 @@
+"""Delivering one event of the inbox to its journey, and what to do when that does not work."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from journey.facts import OrderPlaced
+from journey.playbook import Playbook
+from ledger import Ledger
+from ledger.inbox import InboxRow, InboxState, Verdict
+from ledger.incoming import PLACE, Deed
+from runtime.orders import UnknownOrder, handle, report_fact, start_journey
+
+ORDER_PATIENCE = timedelta(days=2)
+"""How long a fact waits for its order. A shop's topics arrive in any order, but within hours."""
+
+MOST_ATTEMPTS = 10
+"""Attempts that failed for a reason of their own, after which a row is parked."""
+
+MOST_EVENTS = 8_000
+"""A run with a longer history is left alone until it has gone on in a new one: it would refuse its
+10,001st signal, and a constant stream of them could keep it from ever going on."""
+
+LOOK_EVERY = 50
+"""Facts delivered to one order before its history is looked at."""
+
+_AWAY = {
+    RPCStatusCode.UNAVAILABLE,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.CANCELLED,
+    RPCStatusCode.ABORTED,
+    RPCStatusCode.INTERNAL,
+    RPCStatusCode.UNKNOWN,
+    RPCStatusCode.UNAUTHENTICATED,
+    RPCStatusCode.PERMISSION_DENIED,
+}
+_BUSY = {RPCStatusCode.RESOURCE_EXHAUSTED}
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class TemporalIsAway(Exception):
+    """Nobody answers, or not to us. It says nothing about the row."""
+
+
+class Delivery:
+    """Delivers rows by one client."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        playbook: Playbook,
+        *,
+        now: Callable[[], datetime] = utc_now,
+        most_events: int = MOST_EVENTS,
+    ) -> None:
+        self.ledger = ledger
+        self.now = now
+        self._playbook = playbook
+        self._most_events = most_events
+        self._delivered: Counter[str] = Counter()
+
+    async def of(self, client: Client, row: InboxRow) -> Verdict:
+        """Deliver a row. Raises `TemporalIsAway`; anything else that is raised is the row's own trouble."""
+        try:
+            if await self._is_full(client, row.order_id):
+                return again(row, self.now(), "its journey has much to read first", seconds=2)
+            return await self._deliver(client, row)
+        except UnknownOrder:
+            return _waiting(row, self.now())
+        except RPCError as error:
+            if error.status in _AWAY:
+                raise TemporalIsAway from None
+            if error.status in _BUSY or "signal count" in error.message:
+                return again(row, self.now(), "Temporal asks for patience", seconds=5)
+            return parked(row, f"Temporal refuses it: {error.status.name.lower()}")
+
+    async def _deliver(self, client: Client, row: InboxRow) -> Verdict:
+        order_id, deeds = row.order_id, row.deeds
+        if order_id is None:
+            found = await self.ledger.parcel_of(row.tracking_number or "")
+            if found is None:
+                raise UnknownOrder(row.tracking_number)
+            order_id, parcel_id = found
+            deeds = tuple(_of_parcel(deed, parcel_id) for deed in deeds)
+        told = [await self._placed(client, deeds)] if deeds[0].kind == PLACE else []
+        # The first fact travelled with the start, if there was one.
+        for deed in deeds[2:] if told and told[0] == "delivered" else deeds[len(told) :]:
+            told.append(str(await report_fact(client, self.ledger, order_id, deed.kind, deed.body)))
+        self._delivered[order_id] += len(deeds)
+        return Verdict(number=row.number, state=InboxState.DISPATCHED, reason="; ".join(dict.fromkeys(told)))
+
+    async def _placed(self, client: Client, deeds: tuple[Deed, ...]) -> str:
+        """Start the journey, with the first fact if there is one: signal-with-start."""
+        placed = OrderPlaced.model_validate(deeds[0].body)
+        order_id = placed.order.order_id
+        if await self.ledger.journey(order_id) is not None:
+            return "known already"
+        first = (deeds[1].kind, deeds[1].body) if len(deeds) > 1 else None
+        if not await start_journey(client, placed, self._playbook, first):
+            return "known already"
+        await self.ledger.wake_inbox(order_id, self.now())
+        return "delivered" if first else "started"
+
+    async def _is_full(self, client: Client, order_id: str | None) -> bool:
+        """Whether the order's run has as many events as it can bear; looked at now and then."""
+        if order_id is None or self._delivered[order_id] < LOOK_EVERY:
+            return False
+        described = await handle(client, order_id).describe(rpc_timeout=timedelta(seconds=5))
+        if described.history_length >= self._most_events:
+            return True
+        del self._delivered[order_id]
+        return False
+
+
+def again(row: InboxRow, now: datetime, reason: str, *, seconds: float = 0, counts: bool = False) -> Verdict:
+    """Try a row again later; one that has failed too often for its own reasons is parked."""
+    if counts and row.attempts + 1 >= MOST_ATTEMPTS:
+        return parked(row, reason)
+    wait = timedelta(seconds=seconds or min(2.0**row.attempts, 300))
+    return Verdict(
+        number=row.number, state=InboxState.RECEIVED, reason=reason, due_at=now + wait, counts=counts
+    )
+
+
+def parked(row: InboxRow, reason: str) -> Verdict:
+    """Leave a row to the operators."""
+    return Verdict(number=row.number, state=InboxState.PARKED, reason=reason)
+
+
+def _waiting(row: InboxRow, now: datetime) -> Verdict:
+    age = now - row.received_at
+    if age >= ORDER_PATIENCE:
+        return parked(row, "nobody placed this order here")
+    # Seldom and seldomer: the order itself wakes it when it comes.
+    return again(row, now, "waits for its order", seconds=max(2.0, min(age.total_seconds() / 4, 600)))
+
+
+def _of_parcel(deed: Deed, parcel_id: str) -> Deed:
+    body: dict[str, Any] = {**deed.body, "parcel_id": parcel_id}
+    return deed.model_copy(update={"body": body})

@@ -1,0 +1,137 @@
+"""From the inbox to the journeys: what was acknowledged has its effect, however long Temporal is away.
+
+Any number of dispatchers share the work. A crash between a delivery and its receipt delivers again, which
+changes nothing: a journey counts a fact once.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import timedelta
+
+import structlog
+from temporalio.client import Client
+
+from ledger import incoming
+from ledger.inbox import InboxRow, InboxState, Verdict
+from runtime.delivery import Delivery, TemporalIsAway, again, parked
+
+LEASE = timedelta(minutes=5)
+"""How long a claimed row is ours; longer than a sweep lasts."""
+
+AT_ONCE = 16
+"""Orders that are delivered to side by side."""
+
+BATCH = 50
+"""Rows claimed at a time."""
+
+IDLE = 1.0
+"""Seconds until the inbox is looked at again without being told to."""
+
+GATHER = 0.05
+"""Seconds for which what comes in is gathered, so that a busy door is not slowed by many small sweeps."""
+
+Reach = Callable[[], Client | None]
+"""Gives the client, or `None` while Temporal has never been reached."""
+
+Erase = Callable[[str], Awaitable[str]]
+"""Forgets the customer of this id, and says in a few words what came of it."""
+
+
+class Dispatcher:
+    """Delivers what lies in the inbox."""
+
+    def __init__(self, delivery: Delivery, reach: Reach, *, erase: Erase | None = None) -> None:
+        self._delivery = delivery
+        self._ledger, self._now = delivery.ledger, delivery.now
+        self._reach = reach
+        self._erase = erase
+        self._news = asyncio.Event()
+        self._log = structlog.get_logger("thereafter.dispatch")
+
+    def poke(self) -> None:
+        """Something has come in."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        while True:
+            self._news.clear()
+            if await self._swept():
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(IDLE):
+                    await self._news.wait()
+            await asyncio.sleep(GATHER)
+
+    async def _swept(self) -> int:
+        try:
+            return await self.sweep()
+        except Exception as error:
+            # The ledger may be away as well; what is in it is not lost.
+            self._log.warning("sweep failed", problem=type(error).__name__)
+            return 0
+
+    async def sweep(self) -> int:
+        """Deliver once what is due; how many rows reached their end."""
+        client = self._reach()
+        if client is None:
+            return 0
+        rows = await self._ledger.claim_inbox(BATCH, self._now(), LEASE)
+        turn = asyncio.Semaphore(AT_ONCE)
+        told = await asyncio.gather(*(self._in_turn(client, turn, own) for own in _by_order(rows)))
+        verdicts = [verdict for own in told for verdict in own]
+        if verdicts:
+            await self._ledger.settle_inbox(verdicts, self._now())
+        return sum(verdict.state is not InboxState.RECEIVED for verdict in verdicts)
+
+    async def _in_turn(self, client: Client, turn: asyncio.Semaphore, rows: list[InboxRow]) -> list[Verdict]:
+        async with turn:
+            verdicts: list[Verdict] = []
+            for row in rows:
+                # What holds one event of an order holds those behind it.
+                held = verdicts and verdicts[-1].state is InboxState.RECEIVED and not verdicts[-1].counts
+                verdicts.append(_after(row, verdicts[-1]) if held else await self._verdict(client, row))
+            return verdicts
+
+    async def _verdict(self, client: Client, row: InboxRow) -> Verdict:
+        try:
+            match row.deeds[0].kind:
+                case incoming.ERASE:
+                    return await self._forgotten(row)
+                case incoming.EXPORT:
+                    return parked(row, f"{row.deeds[0].body['customer_id']} asks for what is known of them")
+                case incoming.MAIL:
+                    event_id = str(row.deeds[0].body["event_id"])
+                    return _done(row, await self._ledger.settle_mail(event_id, self._now()))
+                case _:
+                    return await self._delivery.of(client, row)
+        except TemporalIsAway:
+            return again(row, self._now(), "Temporal is away", seconds=3)
+        except Exception as error:
+            # An error's text may quote what is personal, so only its name is kept.
+            self._log.warning("not delivered", number=row.number, problem=type(error).__name__)
+            return again(row, self._now(), f"{type(error).__name__} while it was delivered", counts=True)
+
+    async def _forgotten(self, row: InboxRow) -> Verdict:
+        if self._erase is None:
+            return parked(row, "nobody here can forget a customer")
+        told = [await self._erase(str(deed.body["customer_id"])) for deed in row.deeds]
+        return _done(row, "; ".join(dict.fromkeys(told)))
+
+
+def _done(row: InboxRow, reason: str) -> Verdict:
+    return Verdict(number=row.number, state=InboxState.DISPATCHED, reason=reason)
+
+
+def _by_order(rows: list[InboxRow]) -> list[list[InboxRow]]:
+    groups: defaultdict[str, list[InboxRow]] = defaultdict(list)
+    for row in rows:
+        groups[row.order_id or f"{row.source}/{row.tracking_number or row.number}"].append(row)
+    # Facts come before their order now and then; it goes first all the same.
+    return [sorted(own, key=lambda row: row.deeds[0].kind != incoming.PLACE) for own in groups.values()]
+
+
+def _after(row: InboxRow, held: Verdict) -> Verdict:
+    return held.model_copy(update={"number": row.number})

@@ -1,0 +1,42 @@
+"""What the doors need to know: where they listen, and whom they believe."""
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings
+
+_NOW = "Switches the source on."
+_BEFORE = "The secret before a rotation; it is believed as well until you take it away."
+
+
+class DoorSettings(BaseSettings):
+    """A source is switched on by its secret. Two secrets of a source may be live."""
+
+    service_host: str = "127.0.0.1"
+    service_port: int = Field(default=8000, ge=0, le=65535)
+    largest_body: int = Field(default=1_000_000, ge=1_000, le=20_000_000, description="Bytes.")
+
+    standard_secret: SecretStr | None = Field(default=None, description=f"`whsec_...`. {_NOW}")
+    standard_secret_previous: SecretStr | None = Field(default=None, description=_BEFORE)
+    shopify_secret: SecretStr | None = Field(default=None, description=f"The app's secret. {_NOW}")
+    shopify_secret_previous: SecretStr | None = Field(default=None, description=_BEFORE)
+    woocommerce_secret: SecretStr | None = Field(default=None, description=f"The webhook's secret. {_NOW}")
+    woocommerce_secret_previous: SecretStr | None = Field(default=None, description=_BEFORE)
+    easypost_secret: SecretStr | None = Field(default=None, description=f"The webhook's secret. {_NOW}")
+    easypost_secret_previous: SecretStr | None = Field(default=None, description=_BEFORE)
+    aftership_secret: SecretStr | None = Field(default=None, description=f"The webhook's secret. {_NOW}")
+    aftership_secret_previous: SecretStr | None = Field(default=None, description=_BEFORE)
+    stripe_secret: SecretStr | None = Field(default=None, description=f"`whsec_...`. {_NOW}")
+    stripe_secret_previous: SecretStr | None = Field(default=None, description=_BEFORE)
+    sendgrid_secret: SecretStr | None = Field(
+        default=None, description=f"The Event Webhook's public key, in base64. {_NOW}"
+    )
+    sendgrid_secret_previous: SecretStr | None = Field(default=None, description=_BEFORE)
+
+    def secrets(self) -> dict[str, list[str]]:
+        """The live secrets of each source that is switched on."""
+        found: dict[str, list[str]] = {}
+        for name in type(self).model_fields:
+            source, marker, _ = name.partition("_secret")
+            value = getattr(self, name)
+            if marker and isinstance(value, SecretStr) and value.get_secret_value():
+                found.setdefault(source, []).append(value.get_secret_value())
+        return found

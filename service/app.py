@@ -1,0 +1,29 @@
+"""The application: every route, and what holds for all of them."""
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from service import customers_api, health, orders_api, webhooks
+from service.answers import answer_invalid, answer_problem
+from service.doors import Doors
+from service.middleware import Requests
+
+_ABOUT = """
+The doors of Thereafter: orders, facts about them, and customers come in here; what is acknowledged is kept
+until it has had its effect, once.
+
+Make a key with `starter.py keys create "shop back-end"` and send it as `Authorization: Bearer ...`.
+"""
+
+
+def build_app(doors: Doors) -> FastAPI:
+    """The service over what it stands on."""
+    app = FastAPI(title="Thereafter", version="1", description=_ABOUT, redoc_url=None)
+    app.state.doors = doors
+    for router in (orders_api.router, customers_api.router, webhooks.router, health.router):
+        app.include_router(router)
+    app.add_exception_handler(HTTPException, answer_problem)
+    app.add_exception_handler(RequestValidationError, answer_invalid)
+    app.add_middleware(Requests, largest_body=doors.largest_body)
+    return app

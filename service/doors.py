@@ -1,0 +1,33 @@
+"""What the doors stand on: everything that a route needs, built by whoever starts the service."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Request
+from temporalio.client import Client
+
+from ledger import Ledger
+from service.intake import Intake
+
+LARGEST_BODY = 1_000_000
+"""Bytes. The largest posts are mail providers' batches of events."""
+
+
+@dataclass(frozen=True)
+class Doors:
+    """The ledger, the intake, the way to Temporal, and which sources have secrets."""
+
+    ledger: Ledger
+    intake: Intake
+    reach: Callable[[], Client | None]
+    secrets: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    largest_body: int = LARGEST_BODY
+
+
+def _doors(request: Request) -> Doors:
+    doors: Doors = request.app.state.doors
+    return doors
+
+
+TheDoors = Annotated[Doors, Depends(_doors)]

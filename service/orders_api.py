@@ -1,0 +1,108 @@
+"""`/v1/orders`: placing orders, reporting facts and asking about them, for a shop's own back-end."""
+
+import hashlib
+import json
+from typing import Annotated
+
+from fastapi import APIRouter, Body, HTTPException, Path
+from temporalio.service import RPCError
+
+from journey.contract import JourneyStatus
+from journey.facts import KnownFact
+from journey.names import OpaqueId
+from ledger.incoming import Acceptance, Incoming
+from ledger.keys import Scope
+from runtime.orders import UnknownOrder, order_status
+from service.access import KeyedRoute, needs
+from service.answers import Accepted, errors
+from service.doors import Doors, TheDoors
+from service.examples import FACT, ORDER
+from service.neworder import NewOrder
+from service.sources.source import Told
+from service.sources.standard import reported
+
+router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=KeyedRoute)
+
+OrderId = Annotated[OpaqueId, Path(description="The shop's own id of the order.", examples=["1001"])]
+
+
+@router.post(
+    "",
+    status_code=202,
+    summary="An order is paid",
+    dependencies=[needs(Scope.ORDERS_WRITE)],
+    responses=errors(400, 401, 403, 408, 409, 413, 422),
+)
+async def place(order: Annotated[NewOrder, Body(openapi_examples=ORDER)], doors: TheDoors) -> Accepted:
+    """Its journey starts once, however often this is said, and even if Temporal is away at this moment.
+
+    A second order under the same id with other contents is a conflict.
+    """
+    told = Told(
+        deeds=[order.deed("api")], order_id=order.order_id, person=order.person(), pointer=order.pointer()
+    )
+    return await _accepted(doors, f"placed:{order.order_id}", "order_placed", told)
+
+
+@router.post(
+    "/{order_id}/facts",
+    status_code=202,
+    summary="Something happened to an order",
+    dependencies=[needs(Scope.FACTS_WRITE)],
+    responses=errors(400, 401, 403, 404, 408, 409, 413, 422),
+)
+async def report(
+    order_id: OrderId, fact: Annotated[KnownFact, Body(openapi_examples=FACT)], doors: TheDoors
+) -> Accepted:
+    """A fact counts once, by its `fact_id`. One that comes after the journey's end is kept and answered, and
+    changes nothing any more."""
+    if fact.kind == "order_placed":
+        raise HTTPException(422, "kind: an order is placed by POST /v1/orders")
+    if await doors.ledger.order(order_id) is None:
+        raise HTTPException(404, "no order of this id was placed here")
+    body = fact.model_dump(mode="json", exclude_unset=True)
+    told = reported(fact.kind, {**body, "source": body.get("source", "api"), "order_id": order_id})
+    return await _accepted(doors, f"{order_id}/{fact.fact_id}", fact.kind, told)
+
+
+@router.get(
+    "/{order_id}",
+    summary="What happened, what is next, when and why",
+    dependencies=[needs(Scope.ORDERS_READ)],
+    responses=errors(401, 403, 404, 503),
+)
+async def ask(order_id: OrderId, doors: TheDoors) -> JourneyStatus:
+    """From the journey itself; after its end, from the ledger. Nothing personal is in it."""
+    ended = await doors.ledger.journey(order_id)
+    client = doors.reach()
+    if ended is None and await doors.ledger.order(order_id) is None and client is None:
+        raise HTTPException(404, "no order of this id was placed here")
+    if client is None:
+        raise HTTPException(503, "Temporal is away; ask again", {"Retry-After": "5"})
+    try:
+        return await order_status(client, doors.ledger, order_id)
+    except UnknownOrder:
+        if await doors.ledger.order(order_id) is None:
+            raise HTTPException(404, "no order of this id was placed here") from None
+        raise HTTPException(503, "the journey has not begun yet; ask again", {"Retry-After": "1"}) from None
+    except RPCError:
+        raise HTTPException(503, "Temporal is away; ask again", {"Retry-After": "5"}) from None
+
+
+async def _accepted(doors: Doors, event_id: str, topic: str, told: Told) -> Accepted:
+    deeds = [deed.model_dump(mode="json") for deed in told.deeds]
+    body = json.dumps([event_id, deeds], sort_keys=True)
+    incoming = Incoming(
+        source="api",
+        event_id=event_id,
+        body_hash=hashlib.sha256(body.encode()).hexdigest(),
+        topic=topic,
+        order_id=told.order_id,
+        deeds=tuple(told.deeds),
+        person=told.person,
+        pointer=told.pointer,
+    )
+    (result,) = await doors.intake.accept([incoming])
+    if result is Acceptance.CONFLICT:
+        raise HTTPException(409, f"{topic}: this id was used before with other contents")
+    return Accepted(result=str(result))

@@ -1,0 +1,129 @@
+"""Running the doors: the service, and the dispatcher that empties the inbox."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+import uvicorn
+
+from journey.playbook import Playbook
+from ledger import Ledger
+from runtime.delivery import Delivery
+from runtime.dispatch import Dispatcher, Reach
+from runtime.playbooks import load_playbook
+from runtime.reach import Reach as Looking
+from runtime.settings import Settings
+from service.app import build_app
+from service.doors import Doors
+from service.intake import Intake
+
+STOP_WITHIN = 15
+"""Seconds that requests under way have when the service is asked to stop."""
+
+
+class _Server(uvicorn.Server):
+    """One that leaves the signals to the program around it: its own way with them ends the process
+    before the inbox is closed."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def stop(self) -> None:
+        """Answer what has been asked, then end."""
+        self.should_exit = True
+
+
+@asynccontextmanager
+async def open_doors(
+    settings: Settings, ledger: Ledger, reach: Reach, playbook: Playbook
+) -> AsyncIterator[Doors]:
+    """Everything behind the routes, at work."""
+
+    async def erase(customer_id: str) -> str:
+        await ledger.erase_customer(customer_id, datetime.now(UTC))
+        return "forgotten"
+
+    dispatcher = Dispatcher(Delivery(ledger, playbook), reach, erase=erase)
+    async with Intake(ledger, dispatcher.poke) as intake:
+        dispatching = asyncio.create_task(dispatcher.run())
+        try:
+            yield Doors(ledger, intake, reach, settings.secrets(), settings.largest_body)
+        finally:
+            await _ended(dispatching)
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or Ctrl-C; then answer what has been asked, and end."""
+    playbook = load_playbook(settings.playbook)
+    ledger = await Ledger.open(settings.ledger())
+    looking = Looking(settings.home)
+    watching = asyncio.create_task(looking.run())
+    try:
+        async with open_doors(settings, ledger, looking, playbook) as doors:
+            server = _Server(_config(doors, settings))
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, server.stop)
+            await server.serve()
+    finally:
+        await _ended(watching)
+        await ledger.close()
+
+
+@asynccontextmanager
+async def doors_within(
+    settings: Settings, ledger: Ledger, reach: Reach, playbook: Playbook
+) -> AsyncIterator[str]:
+    """The doors within another program, which has the signals; their address."""
+    listening = _listening(settings.service_host, settings.service_port)
+    async with open_doors(settings, ledger, reach, playbook) as doors:
+        server = _Server(_config(doors, settings))
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        try:
+            host, port = listening.getsockname()[:2]
+            yield f"http://{host}:{port}"
+        finally:
+            server.stop()
+            await serving
+            listening.close()
+
+
+def _config(doors: Doors, settings: Settings) -> uvicorn.Config:
+    structlog.get_logger("thereafter.service").info(
+        "listening", host=settings.service_host, port=settings.service_port, sources=sorted(doors.secrets)
+    )
+    return uvicorn.Config(
+        build_app(doors),
+        host=settings.service_host,
+        port=settings.service_port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_WITHIN,
+    )
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket on the port, or on a free one where somebody else has it."""
+    for wanted in (port, 0):
+        opened = socket.socket()
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            opened.bind((host, wanted))
+        except OSError:
+            opened.close()
+            continue
+        opened.listen()
+        return opened
+    raise ConnectionError(f"no free port on {host}")
+
+
+async def _ended(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

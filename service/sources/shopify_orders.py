@@ -1,0 +1,310 @@
+"""Shopify's orders, fulfillments, refunds and returns as facts."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from journey.facts import (
+    CarrierStatus,
+    ExpectedDateChanged,
+    Line,
+    LineQuantity,
+    Order,
+    OrderCancelled,
+    OrderChanged,
+    OrderPlaced,
+    ParcelMoved,
+    ParcelShipped,
+    ReturnClosed,
+    ReturnOpened,
+    ReturnOutcome,
+)
+from ledger.incoming import Deed
+from service.sources.shopify_people import Address, Customer, buyer, pointer
+from service.sources.source import Told, deed
+from service.sources.values import Id, Loose, Wire, country, currency, label, minor_units, moment, url
+
+_PAID = {"paid", "partially_paid", "authorized", "partially_refunded", "refunded"}
+"""An order begins when its payment is there or certain. A refunded one was paid once."""
+
+_CANCEL_REASONS = {"customer", "fraud", "inventory", "declined", "staff", "other"}
+
+_STATUSES = {
+    **dict.fromkeys(("label_printed", "label_purchased", "confirmed"), CarrierStatus.LABEL_MADE),
+    "carrier_picked_up": CarrierStatus.HANDED_OVER,
+    "in_transit": CarrierStatus.IN_TRANSIT,
+    "out_for_delivery": CarrierStatus.OUT_FOR_DELIVERY,
+    "ready_for_pickup": CarrierStatus.READY_FOR_PICKUP,
+    "attempted_delivery": CarrierStatus.ATTEMPT_FAILED,
+    "delayed": CarrierStatus.DELAYED,
+    **dict.fromkeys(("delivered", "picked_up"), CarrierStatus.DELIVERED),
+}
+"""The values of `FulfillmentEventStatus` in the Admin API; `failure` says too little to act on."""
+
+
+class _Item(Wire):
+    id: Id
+    sku: Loose = ""
+    title: Loose = ""
+    name: Loose = ""
+    quantity: int = Field(ge=0, le=100_000)
+    current_quantity: int | None = Field(default=None, ge=0, le=100_000)
+    price: str = "0"
+    product_type: Loose = ""
+    variant_id: Loose = ""
+
+    def line(self, of: str) -> Line | None:
+        units = self.quantity if self.current_quantity is None else self.current_quantity
+        if units == 0:
+            return None
+        return Line(
+            line_id=self.id,
+            sku=label(self.sku) or label(self.variant_id) or self.id,
+            title=label(self.name or self.title, 200) or "?",
+            quantity=units,
+            unit_price=minor_units(self.price, of),
+            category=label(self.product_type),
+        )
+
+
+def _not_none(value: Any) -> Any:
+    return {} if value is None else value
+
+
+class _Order(Wire):
+    id: Id
+    created_at: str
+    processed_at: Loose = ""
+    updated_at: Loose = ""
+    cancelled_at: Loose = ""
+    cancel_reason: Loose = ""
+    financial_status: Loose = ""
+    currency: str
+    presentment_currency: Loose = ""
+    email: Loose = ""
+    phone: Loose = ""
+    customer_locale: Loose = ""
+    test: bool = False
+    customer: Annotated[Customer, BeforeValidator(_not_none)] = Customer()
+    shipping_address: Annotated[Address, BeforeValidator(_not_none)] = Address()
+    billing_address: Annotated[Address, BeforeValidator(_not_none)] = Address()
+    line_items: tuple[_Item, ...] = Field(max_length=500)
+
+    @property
+    def address(self) -> Address:
+        return self.shipping_address if self.shipping_address.country_code else self.billing_address
+
+    def lines(self) -> tuple[Line, ...]:
+        money = currency(self.currency)
+        found = (item.line(money) for item in self.line_items)
+        return tuple(line for line in found if line is not None)
+
+
+def order_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
+    """`orders/create`, `orders/paid`, `orders/updated` and `orders/cancelled` all bring the whole order."""
+    order = _Order.model_validate(data)
+    if order.financial_status.lower() not in _PAID and not order.cancelled_at:
+        return
+    person = buyer(order.id, order.customer, order.address, order, at)
+    deeds = list(_order_deeds(order, person.profile.customer_id, person.profile.zone, at))
+    if deeds:
+        placed_at = moment(order.processed_at or order.created_at) or at
+        own = pointer(order.id, person.profile.customer_id, placed_at, order.address)
+        yield Told(deeds=deeds, order_id=order.id, person=person, pointer=own)
+
+
+def _order_deeds(order: _Order, customer_id: str, zone: str, at: datetime) -> Iterator[Deed]:
+    placed_at = moment(order.processed_at or order.created_at) or at
+    changed_at = moment(order.updated_at) or at
+    lines = order.lines()
+    place = country(order.address.country_code) or "ZZ"
+    if lines and order.financial_status.lower() in _PAID:
+        yield deed(
+            OrderPlaced(
+                fact_id=f"shopify:{order.id}:placed",
+                at=placed_at,
+                source="shopify",
+                order=Order(
+                    order_id=order.id,
+                    customer_id=customer_id,
+                    currency=currency(order.currency),
+                    country=place,
+                    zone=zone,
+                    lines=lines,
+                    first_order=order.customer.orders_count == "1",
+                ),
+            )
+        )
+        if changed_at > placed_at and not order.cancelled_at:
+            stamp = f"shopify:{order.id}:{changed_at:%Y%m%dT%H%M%S}"
+            yield deed(OrderChanged(fact_id=stamp, at=changed_at, source="shopify", lines=lines))
+    if order.cancelled_at:
+        reason = order.cancel_reason.lower()
+        yield deed(
+            OrderCancelled(
+                fact_id=f"shopify:{order.id}:cancelled",
+                at=moment(order.cancelled_at) or at,
+                source="shopify",
+                reason=reason if reason in _CANCEL_REASONS else None,
+            )
+        )
+
+
+class _Shipped(Wire):
+    id: Id
+    quantity: int = Field(ge=0)
+
+
+class _Fulfillment(Wire):
+    id: Id
+    order_id: Id
+    status: Loose = ""
+    created_at: Loose = ""
+    updated_at: Loose = ""
+    tracking_company: Loose = ""
+    tracking_number: Loose = ""
+    tracking_url: Loose = ""
+    shipment_status: Loose = ""
+    line_items: tuple[_Shipped, ...] = Field(max_length=500)
+
+
+def fulfillment_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
+    """`fulfillments/create` and `fulfillments/update`: a parcel, and perhaps where it is."""
+    sent = _Fulfillment.model_validate(data)
+    if sent.status in {"cancelled", "error", "failure", "pending"}:
+        return
+    shipped_at, changed_at = moment(sent.created_at) or at, moment(sent.updated_at) or at
+    number = label(sent.tracking_number)
+    facts = [
+        deed(
+            ParcelShipped(
+                fact_id=f"shopify:{sent.id}:{changed_at:%Y%m%dT%H%M%S}",
+                at=shipped_at,
+                source="shopify",
+                parcel_id=sent.id,
+                tracking_number=number,
+                tracking_url=url(sent.tracking_url),
+                carrier=label(sent.tracking_company),
+                lines=_quantities(sent.line_items),
+            )
+        )
+    ]
+    if sent.shipment_status:
+        facts.append(_moved(f"{sent.id}:{sent.shipment_status}", sent.id, sent.shipment_status, changed_at))
+    yield Told(deeds=facts, order_id=sent.order_id)
+
+
+def _quantities(items: tuple[_Shipped, ...]) -> tuple[LineQuantity, ...]:
+    return tuple(LineQuantity(line_id=item.id, quantity=item.quantity) for item in items if item.quantity)
+
+
+def _moved(event: str, parcel_id: str, word: str, at: datetime) -> Deed:
+    status = _STATUSES.get(word.lower(), CarrierStatus.UNKNOWN)
+    return deed(
+        ParcelMoved(
+            fact_id=f"shopify:{label(event, 150) or 'event'}".replace(" ", "-"),
+            at=at,
+            source="shopify",
+            parcel_id=parcel_id,
+            status=status,
+            raw=label(word, 200),
+        )
+    )
+
+
+class _FulfillmentEvent(Wire):
+    id: Id
+    order_id: Id
+    fulfillment_id: Id
+    status: Loose = ""
+    happened_at: Loose = ""
+    estimated_delivery_at: Loose = ""
+
+
+def fulfillment_event_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
+    """`fulfillment_events/create`: a checkpoint of the carrier."""
+    event = _FulfillmentEvent.model_validate(data)
+    happened_at = moment(event.happened_at) or at
+    facts = [_moved(f"event:{event.id}", event.fulfillment_id, event.status or "empty", happened_at)]
+    if expected := moment(event.estimated_delivery_at):
+        changed = ExpectedDateChanged(
+            fact_id=f"shopify:event:{event.id}:expected",
+            at=happened_at,
+            source="shopify",
+            parcel_id=event.fulfillment_id,
+            expected=expected,
+        )
+        facts.append(deed(changed))
+    yield Told(deeds=facts, order_id=event.order_id)
+
+
+class _RefundItem(Wire):
+    line_item_id: Id
+    quantity: int = Field(ge=0)
+    restock_type: Loose = ""
+
+
+class _Refund(Wire):
+    id: Id
+    order_id: Id
+    created_at: Loose = ""
+    refund_line_items: tuple[_RefundItem, ...] = Field(max_length=500)
+
+
+def refund_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
+    """`refunds/create`: goods that came back and are paid back. Money alone, and goods that were never sent
+    (`cancel`), are no return."""
+    refund = _Refund.model_validate(data)
+    lines = tuple(
+        LineQuantity(line_id=item.line_item_id, quantity=item.quantity)
+        for item in refund.refund_line_items
+        if item.quantity and item.restock_type != "cancel"
+    )
+    if lines:
+        closed = ReturnClosed(
+            fact_id=f"shopify:refund:{refund.id}",
+            at=moment(refund.created_at) or at,
+            source="shopify",
+            return_id=f"refund-{refund.id}",
+            outcome=ReturnOutcome.REFUNDED,
+            lines=lines,
+        )
+        yield Told(deeds=[deed(closed)], order_id=refund.order_id)
+
+
+class _OfOrder(Wire):
+    id: Id
+
+
+class _ReturnedItem(Wire):
+    class _Fulfilled(Wire):
+        class _Line(Wire):
+            id: Id
+
+        line_item: _Line
+
+    quantity: int = Field(ge=0)
+    fulfillment_line_item: _Fulfilled | None = None
+
+
+class _Return(Wire):
+    id: Id
+    order: _OfOrder
+    status: Loose = ""
+    return_line_items: tuple[_ReturnedItem, ...] = Field(max_length=500)
+
+
+def return_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
+    """`returns/request`: the customer wants to send something back. Their note stays at Shopify."""
+    asked = _Return.model_validate(data)
+    lines = tuple(
+        LineQuantity(line_id=item.fulfillment_line_item.line_item.id, quantity=item.quantity)
+        for item in asked.return_line_items
+        if item.fulfillment_line_item and item.quantity
+    )
+    opened = ReturnOpened(
+        fact_id=f"shopify:return:{asked.id}", at=at, source="shopify", return_id=asked.id, lines=lines
+    )
+    yield Told(deeds=[deed(opened)], order_id=asked.order.id)

@@ -1,0 +1,136 @@
+"""Who bought, as Shopify tells it, and who wants to be forgotten."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Any, Protocol
+
+from pydantic import BeforeValidator
+
+from ledger.customers import Profile
+from ledger.incoming import ERASE, EXPORT, Consent, Deed, Person
+from ledger.orders import OrderPointer
+from service.sources.places import zone_of
+from service.sources.source import NotReadable, Told
+from service.sources.values import Id, Loose, Wire, country, email, moment, one_line
+
+
+class Address(Wire):
+    name: Loose = ""
+    first_name: Loose = ""
+    last_name: Loose = ""
+    company: Loose = ""
+    address1: Loose = ""
+    address2: Loose = ""
+    city: Loose = ""
+    zip: Loose = ""
+    province_code: Loose = ""
+    country: Loose = ""
+    country_code: Loose = ""
+    phone: Loose = ""
+
+    def label_lines(self) -> tuple[str, ...]:
+        parts = (self.company, self.address1, self.address2, f"{self.zip} {self.city}", self.country)
+        return tuple(line for line in map(one_line, parts) if line)
+
+
+def _consent(value: Any) -> Any:
+    return value if isinstance(value, dict) else {}
+
+
+class _MarketingConsent(Wire):
+    state: Loose = ""
+    consent_updated_at: Loose = ""
+
+
+class Customer(Wire):
+    id: Loose = ""
+    email: Loose = ""
+    phone: Loose = ""
+    first_name: Loose = ""
+    last_name: Loose = ""
+    orders_count: Loose = ""
+    email_marketing_consent: Annotated[_MarketingConsent, BeforeValidator(_consent)] = _MarketingConsent()
+
+
+class _Checkout(Protocol):
+    @property
+    def email(self) -> str: ...
+    @property
+    def phone(self) -> str: ...
+    @property
+    def customer_locale(self) -> str: ...
+    @property
+    def updated_at(self) -> str: ...
+
+
+def buyer(order_id: str, customer: Customer, address: Address, checkout: _Checkout, at: datetime) -> Person:
+    """The customer behind the shop's id; a guest is one by the order alone."""
+    code, phone = country(address.country_code), checkout.phone or customer.phone or address.phone
+    name = f"{customer.first_name} {customer.last_name}".strip() or address.name
+    told = {
+        "customer_id": customer_id(customer.id) or f"guest-{order_id}",
+        "email": email(checkout.email) or email(customer.email),
+        "name": one_line(name),
+        "phone": one_line(phone, 40),
+        "locale": locale(checkout.customer_locale),
+        "zone": zone_of(code, address.province_code, phone),
+        "country": code,
+    }
+    known = {field: value for field, value in told.items() if value is not None}
+    when = moment(checkout.updated_at) or at
+    return Person(profile=Profile.model_validate(known), at=when, consent=_told_consent(customer, when))
+
+
+def customer_id(shop_id: str) -> str | None:
+    return f"shopify-{shop_id}" if shop_id.isalnum() else None
+
+
+def locale(text: str) -> str | None:
+    words = text.replace("_", "-").split("-")
+    fits = 2 <= len(words[0]) <= 3 and all(word.isascii() and word.isalnum() for word in words)
+    return "-".join(words)[:40] if fits and words[0].isalpha() and len(words) <= 3 else None
+
+
+def _told_consent(customer: Customer, at: datetime) -> Consent | None:
+    said = customer.email_marketing_consent
+    if said.state not in {"subscribed", "unsubscribed"}:
+        return None
+    when = moment(said.consent_updated_at) or at
+    return Consent(granted=said.state == "subscribed", at=when, source="shopify")
+
+
+def pointer(order_id: str, of: str, placed_at: datetime, address: Address) -> OrderPointer:
+    return OrderPointer(
+        order_id=order_id,
+        customer_id=of,
+        placed_at=placed_at,
+        recipient=one_line(address.name or f"{address.first_name} {address.last_name}"),
+        address=address.label_lines(),
+    )
+
+
+class _Redaction(Wire):
+    class _Whom(Wire):
+        id: Loose = ""
+
+    customer: _Whom
+    orders_to_redact: tuple[Id, ...] = ()
+
+
+def redaction_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
+    """`customers/redact`: the customer, and the orders that they placed as a guest."""
+    wanted = _Redaction.model_validate(data)
+    known = customer_id(wanted.customer.id)
+    forgotten = ([known] if known else []) + [f"guest-{order}" for order in wanted.orders_to_redact]
+    if not forgotten:
+        raise NotReadable("customer.id: is missing, so nobody can be forgotten by it")
+    deeds = [Deed(kind=ERASE, body={"customer_id": each}) for each in forgotten]
+    yield Told(deeds=deeds)
+
+
+def data_request_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
+    """`customers/data_request`: the shop owes a customer what is known of them. A person hands it over."""
+    known = customer_id(_Redaction.model_validate(data).customer.id)
+    if known is None:
+        raise NotReadable("customer.id: is missing, so nothing can be found by it")
+    yield Told(deeds=[Deed(kind=EXPORT, body={"customer_id": known})])

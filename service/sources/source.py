@@ -1,0 +1,174 @@
+"""What every source has: a way to tell its own posts from forged ones, and a translator to our facts."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Protocol
+
+from pydantic import ValidationError
+
+from journey.facts import FactBase, problems
+from ledger.inbox import InboxRow
+from ledger.incoming import Deed, Incoming, Person, ProviderEvent
+from ledger.orders import OrderPointer
+from runtime.inputs import parse_json
+
+LONGEST_ID = 200
+
+
+@dataclass(frozen=True)
+class Post:
+    """What was posted. Header names are in small letters."""
+
+    headers: Mapping[str, str]
+    body: bytes
+    at: datetime
+
+    def header(self, name: str) -> str:
+        """A header, or nothing. Header lookup does not depend on how a sender writes it."""
+        return self.headers.get(name, "")
+
+
+class Forged(Exception):
+    """The signature is not the source's own. Whoever asks is told no more than that."""
+
+
+class NotReadable(Exception):
+    """The body is no JSON, or not what the sender must send. The text says what is wrong, without values."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one post, or one part of it, tells: things to do, and what goes to the ledger at once."""
+
+    deeds: Sequence[Deed] = ()
+    order_id: str | None = None
+    tracking_number: str | None = None
+    person: Person | None = None
+    pointer: OrderPointer | None = None
+    provider_event: ProviderEvent | None = None
+    part: str | None = field(default=None)
+    """Its own identity, where one post brings several events."""
+
+
+class Source(Protocol):
+    """One kind of sender."""
+
+    name: ClassVar[str]
+    strict: ClassVar[bool]
+    """Whether a body that cannot be translated is refused with an explanation. Others are acknowledged
+    and parked: a platform that is refused again and again takes its subscription away."""
+
+    def verify(self, post: Post, secrets: Sequence[str]) -> None:
+        """Raises `Forged` unless one of the secrets fits the raw bytes."""
+
+    def topic(self, post: Post, data: Any) -> str:
+        """In a word, what it is about. It may come from outside the signature, so nothing rests on it."""
+
+    def event_id(self, post: Post, data: Any) -> str:
+        """The sender's own name for the event."""
+
+    def signed_id(self) -> bool:
+        """Whether the event's id is under the signature."""
+        return False
+
+    def is_ping(self, post: Post) -> bool:
+        """Whether it only asks if somebody is there. It may be unsigned; it has no effect."""
+        return False
+
+    def translate(self, data: Any, at: datetime) -> Iterable[Told]:
+        """Raises `NotReadable` or `ValidationError`; nothing at all means that there is nothing to do."""
+
+
+def read(source: Source, post: Post) -> list[Incoming]:
+    """Verified bytes to what goes into the inbox. Raises `NotReadable`."""
+    data = parsed(post.body)
+    topic = source.topic(post, data)[:80]
+    event_id = source.event_id(post, data)[:LONGEST_ID]
+    body_hash = hashlib.sha256(post.body).hexdigest()
+    if source.signed_id() and event_id:
+        body_hash = _hash(event_id, body_hash)
+    else:
+        # Who repeats a signed body under another id is not believed; another body is another event.
+        event_id = f"{event_id}/{body_hash[:16]}"
+    frame = {"source": source.name, "event_id": event_id, "body_hash": body_hash, "topic": topic}
+    try:
+        return [_incoming(frame, each) for each in source.translate(data, post.at)]
+    except (NotReadable, ValidationError) as error:
+        problem = problems(error) if isinstance(error, ValidationError) else str(error)
+        if source.strict:
+            raise NotReadable(problem) from None
+        raw = post.body.decode("utf-8-sig")
+        return [Incoming(**frame, problem=problem[:500], raw=raw)]
+
+
+def _incoming(frame: dict[str, str], told: Told) -> Incoming:
+    if told.part is not None:
+        whole = _hash(frame["source"], told.part)
+        frame = {**frame, "event_id": told.part[:LONGEST_ID], "body_hash": whole}
+    return Incoming(
+        **frame,
+        order_id=told.order_id,
+        tracking_number=told.tracking_number,
+        deeds=tuple(told.deeds),
+        person=told.person,
+        pointer=told.pointer,
+        provider_event=told.provider_event,
+    )
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def parsed(body: bytes) -> Any:
+    """Strict JSON of a body: UTF-8, each key once, no NaN. Raises `NotReadable`."""
+    try:
+        data = parse_json(body.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise NotReadable("the body should be UTF-8 text") from None
+    except json.JSONDecodeError as error:
+        raise NotReadable(f"the body is not JSON: line {error.lineno}: {error.msg}") from None
+    except ValueError as error:
+        raise NotReadable(f"the body {error}") from None
+    return _without_nul(data) if b"\\u0000" in body else data
+
+
+def _without_nul(data: Any) -> Any:
+    """PostgreSQL keeps no NUL in a text, and nobody means one."""
+    if isinstance(data, str):
+        return data.replace("\x00", "")
+    if isinstance(data, list):
+        return [_without_nul(each) for each in data]
+    if isinstance(data, dict):
+        return {_without_nul(key): _without_nul(value) for key, value in data.items()}
+    return data
+
+
+def deed(fact: FactBase) -> Deed:
+    """A fact as a deed; only what was said is written."""
+    body = fact.model_dump(mode="json", exclude_unset=True, exclude={"kind"})
+    return Deed(kind=str(getattr(fact, "kind", "")), body=body)
+
+
+def hmac_fits(given: bytes, body: bytes, secrets: Sequence[str]) -> None:
+    """Raises `Forged` unless HMAC-SHA256 of the body by one of the secrets is what was given."""
+    expected = [hmac.new(secret.encode(), body, hashlib.sha256).digest() for secret in secrets]
+    # Every secret is tried, so that the time does not tell which one fitted.
+    if not any([hmac.compare_digest(each, given) for each in expected]):
+        raise Forged
+
+
+def translated(source: Source, row: InboxRow) -> Incoming:
+    """A parked row, translated once more under its own name. It has a `problem` if that still fails."""
+    frame = row.model_dump(include={"source", "event_id", "body_hash", "topic"})
+    try:
+        data = parsed((row.raw or "").encode())
+        found = [_incoming(frame, each) for each in source.translate(data, row.received_at)]
+    except (NotReadable, ValidationError) as error:
+        problem = problems(error) if isinstance(error, ValidationError) else str(error)
+        return Incoming(**frame, problem=problem[:500] or "unreadable", raw=row.raw)
+    return found[0] if found else Incoming(**frame)

@@ -1,0 +1,100 @@
+"""Stripe's events about money that went back: they are kept for whoever claimed the refund.
+
+https://docs.stripe.com/webhooks/signature. Events come up to three days late, repeatedly and in any order.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from ledger.incoming import ProviderEvent
+from service.sources.source import Forged, NotReadable, Post, Source, Told
+from service.sources.values import Id, Loose, Wire, moment
+
+TOLERANCE = 300
+"""Seconds between Stripe's clock and ours, either way: Stripe's own verifier takes any future time."""
+
+
+class Stripe(Source):
+    """`Stripe-Signature: t=...,v1=...`: hex HMAC-SHA256 over time, dot and body."""
+
+    name: ClassVar[str] = "stripe"
+    strict: ClassVar[bool] = False
+
+    def verify(self, post: Post, secrets: Sequence[str]) -> None:
+        parts = [part.strip().partition("=") for part in post.header("stripe-signature").split(",")]
+        times = [value for name, _, value in parts if name == "t"]
+        given = [value.encode("utf-8", "replace") for name, _, value in parts if name == "v1"]
+        if len(times) != 1 or not re.fullmatch(r"[0-9]{1,12}", times[0]):
+            raise Forged
+        if abs(post.at.timestamp() - int(times[0])) > TOLERANCE:
+            raise Forged
+        signed = times[0].encode() + b"." + post.body
+        expected = [hmac.new(key.encode(), signed, hashlib.sha256).hexdigest().encode() for key in secrets]
+        if not any([hmac.compare_digest(one, other) for one in expected for other in given]):
+            raise Forged
+
+    def topic(self, post: Post, data: Any) -> str:
+        kind = data.get("type") if isinstance(data, dict) else None
+        return kind if isinstance(kind, str) and re.fullmatch(r"[a-z_.]{1,80}", kind) else "unknown"
+
+    def event_id(self, post: Post, data: Any) -> str:
+        found = data.get("id") if isinstance(data, dict) else None
+        return found if isinstance(found, str) else ""
+
+    def signed_id(self) -> bool:
+        return True
+
+    def translate(self, data: Any, at: datetime) -> Iterator[Told]:
+        if not isinstance(data, dict):
+            raise NotReadable("the body should be a JSON object")
+        kind = str(data.get("type") or "")
+        if kind.startswith(("refund.", "charge.refund")) or kind == "charge.captured":
+            event = _Event.model_validate(data)
+            yield Told(provider_event=event.told(at), part=event.id)
+
+
+class _Metadata(Wire):
+    reference: Loose = ""
+
+
+class _Thing(Wire):
+    id: Id
+    object: Loose = ""
+    amount: int | None = Field(default=None, ge=0)
+    amount_captured: int | None = Field(default=None, ge=0)
+    amount_refunded: int | None = Field(default=None, ge=0)
+    currency: Loose = ""
+    status: Loose = ""
+    failure_reason: Loose = ""
+    charge: Loose = ""
+    payment_intent: Loose = ""
+    metadata: _Metadata = _Metadata()
+
+
+class _Event(Wire):
+    class _Data(Wire):
+        object: _Thing
+
+    id: Id
+    type: str
+    created: Any = None
+    data: _Data
+
+    def told(self, at: datetime) -> ProviderEvent:
+        thing = self.data.object
+        details = thing.model_dump(exclude_none=True, exclude={"metadata"})
+        return ProviderEvent(
+            provider="stripe",
+            event_id=self.id,
+            reference=(thing.metadata.reference or thing.id)[:200],
+            event=self.type[:80],
+            at=moment(self.created) or at,
+            reason=thing.failure_reason[:200],
+            details={name: value for name, value in details.items() if value != ""},
+        )

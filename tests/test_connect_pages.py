@@ -1,0 +1,91 @@
+"""The pages that tell how to connect a shop: every command on them is run, from top to bottom."""
+
+import asyncio
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from ledger import Ledger
+from ledger.inbox import InboxState
+from tests.doors import SECRET, STANDARD, open_world, until
+from tests.test_readme import PAGES
+from tests.world import dev_world
+
+ROOT = Path(__file__).parent.parent
+DOCS = {
+    "connect-your-own": ["order_placed", "parcel_shipped", "parcel_moved"],
+    "connect-shopify": ["order_placed"],
+    "connect-woocommerce": ["order_placed"],
+}
+
+
+def _blocks(page: str) -> list[tuple[str, str]]:
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    return re.findall(r"```(sh|python)\n(.*?)```", text, flags=re.DOTALL)
+
+
+def _script(page: str) -> str:
+    """The page as one script of the shell."""
+    parts = [
+        code if kind == "sh" else f"python - <<'END_OF_PYTHON'\n{code}END_OF_PYTHON\n"
+        for kind, code in _blocks(page)
+    ]
+    return "set -eu\n" + "\n".join(parts)
+
+
+async def _run(script: str, environment: dict[str, str]) -> str:
+    shell = await asyncio.create_subprocess_exec(
+        *("bash", "-c", script),
+        cwd=ROOT,
+        env=os.environ | environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    told, _ = await shell.communicate()
+    assert shell.returncode == 0, told.decode()
+    return told.decode()
+
+
+@pytest.mark.parametrize("page", DOCS)
+async def test_every_command_of_a_page_works(page: str, server, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    async with (
+        dev_world(server, tmp_path) as shop,
+        open_world(shop.ledger, lambda: shop.client, shop.playbook) as world,
+    ):
+        shop.orders += ["A-1001", "820982911946154508", "727"]
+        script = _script(page)
+        if "temporal workflow signal" in script:
+            # A person takes longer than the inbox to go on to the next block.
+            script, _, last = script.partition("temporal workflow signal")
+            last = f"temporal workflow signal{last}"
+        else:
+            last = "true"
+        environment = {
+            "THEREAFTER": str(world.http.base_url).rstrip("/"),
+            "THEREAFTER_HOME": str(tmp_path),
+            "THEREAFTER_STANDARD_SECRET": STANDARD,
+            "THEREAFTER_SHOPIFY_SECRET": SECRET,
+            "THEREAFTER_WOOCOMMERCE_SECRET": SECRET,
+            "TEMPORAL_ADDRESS": server.address,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        }
+        told = await _run(script, environment)
+        assert told.count('"accepted"') == len(DOCS[page])
+
+        async def delivered() -> bool:
+            return await _dispatched(shop.ledger) == len(DOCS[page])
+
+        assert await until(delivered)
+        await _run(last, environment)
+
+
+async def _dispatched(ledger: Ledger) -> int:
+    rows = await ledger.inbox_rows(InboxState.DISPATCHED)
+    return len([row for row in rows if row.deeds])
+
+
+def test_the_pages_are_among_those_whose_links_are_followed() -> None:
+    assert {f"docs/{page}.md" for page in DOCS} <= set(PAGES)

@@ -1,0 +1,173 @@
+"""What the inbox promises, on both databases: once, never lost, never stuck in silence."""
+
+import asyncio
+import hashlib
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from ledger import Ledger
+from ledger.customers import Profile
+from ledger.inbox import InboxRow, InboxState, Verdict
+from ledger.incoming import Acceptance, Consent, Deed, Incoming, Person
+from ledger.orders import OrderPointer
+from tests.sending import NOON
+
+LEASE = timedelta(minutes=1)
+
+
+def event(number: int = 1, **fields: Any) -> Incoming:
+    event_id = fields.pop("event_id", f"e{number}")
+    body = fields.pop("body", f"body of {event_id}")
+    deed = Deed(kind="parcel_moved", body={"fact_id": event_id, "status": "delivered", "parcel_id": "p1"})
+    return Incoming(
+        source=fields.pop("source", "standard"),
+        event_id=event_id,
+        body_hash=hashlib.sha256(body.encode()).hexdigest(),
+        topic="parcel_moved",
+        order_id=fields.pop("order_id", "1001"),
+        deeds=fields.pop("deeds", (deed,)),
+        **fields,
+    )
+
+
+async def _claimed(ledger: Ledger, most: int = 100, **later: float) -> list[InboxRow]:
+    return await ledger.claim_inbox(most, NOON + timedelta(**later), LEASE)
+
+
+async def test_an_event_is_accepted_once(ledger: Ledger) -> None:
+    assert await ledger.accept([event()], NOON) == [Acceptance.NEW]
+    assert await ledger.accept([event()], NOON) == [Acceptance.REPEATED]
+    assert await ledger.accept([event(source="shopify")], NOON) == [Acceptance.NEW]
+    assert await ledger.count_inbox() == {"received": 2}
+
+
+async def test_a_known_id_with_another_body_is_told_apart_from_a_repetition(ledger: Ledger) -> None:
+    await ledger.accept([event()], NOON)
+    assert await ledger.accept([event(body="another")], NOON) == [Acceptance.CONFLICT]
+
+
+async def test_a_known_body_under_a_new_id_is_a_repetition(ledger: Ledger) -> None:
+    await ledger.accept([event(body="same")], NOON)
+    assert await ledger.accept([event(2, body="same")], NOON) == [Acceptance.REPEATED]
+
+
+async def test_services_that_share_an_inbox_take_each_row_once(ledger_url: str) -> None:
+    ledgers = [await Ledger.open(ledger_url) for _ in range(3)]
+    await ledgers[0].accept([event(number) for number in range(60)], NOON)
+    taken = await asyncio.gather(*(_claimed(each, most=10) for each in ledgers for _ in range(4)))
+    numbers = [row.number for rows in taken for row in rows]
+    assert len(numbers) == len(set(numbers))
+    while more := await _claimed(ledgers[0]):
+        numbers += [row.number for row in more]
+    assert len(set(numbers)) == len(numbers) == 60
+    for each in ledgers:
+        await each.close()
+
+
+async def test_what_a_dead_service_had_claimed_is_taken_again(ledger: Ledger) -> None:
+    await ledger.accept([event()], NOON)
+    assert [row.event_id for row in await _claimed(ledger)] == ["e1"]
+    assert await _claimed(ledger, seconds=30) == []
+    assert [row.event_id for row in await _claimed(ledger, seconds=61)] == ["e1"]
+
+
+async def test_a_delivered_event_is_never_claimed_again(ledger: Ledger) -> None:
+    await ledger.accept([event()], NOON)
+    (row,) = await _claimed(ledger)
+    done = Verdict(number=row.number, state=InboxState.DISPATCHED, reason="recorded")
+    await ledger.settle_inbox([done], NOON)
+    late = Verdict(number=row.number, state=InboxState.RECEIVED, reason="x", due_at=NOON)
+    await ledger.settle_inbox([late], NOON)
+    assert await _claimed(ledger, days=9) == []
+    assert await ledger.accept([event()], NOON + timedelta(days=400)) == [Acceptance.REPEATED]
+
+
+async def test_a_parked_event_is_listed_with_its_reason_and_replayed(ledger: Ledger) -> None:
+    await ledger.accept([event(), event(2)], NOON)
+    first, second = await _claimed(ledger)
+    verdicts = [
+        Verdict(number=row.number, state=InboxState.PARKED, reason="refused") for row in (first, second)
+    ]
+    await ledger.settle_inbox(verdicts, NOON)
+    listed = await ledger.inbox_rows(InboxState.PARKED)
+    assert [(row.number, row.reason) for row in listed] == [
+        (second.number, "refused"),
+        (first.number, "refused"),
+    ]
+    assert await ledger.replay_inbox([first.number], NOON) == [first.number]
+    assert [row.number for row in await _claimed(ledger, days=1)] == [first.number]
+    assert await ledger.replay_inbox(None, NOON) == [second.number]
+
+
+async def test_what_could_not_be_read_keeps_its_body_until_it_can(ledger: Ledger) -> None:
+    unread = event(problem="order.id: is missing", raw='{"hello": 1}', deeds=(), order_id=None)
+    assert await ledger.accept([unread], NOON) == [Acceptance.PARKED]
+    (row,) = await ledger.inbox_rows(InboxState.PARKED)
+    assert (row.raw, row.reason) == ('{"hello": 1}', "order.id: is missing")
+    assert await ledger.replay_inbox(None, NOON) == []
+    assert not await ledger.reread_inbox(row.number, unread, NOON)
+    assert await ledger.reread_inbox(row.number, event(), NOON)
+    (again,) = await _claimed(ledger)
+    assert (again.number, again.raw, again.order_id) == (row.number, None, "1001")
+
+
+async def test_facts_that_wait_for_their_order_are_woken_by_it(ledger: Ledger) -> None:
+    await ledger.accept([event()], NOON)
+    (row,) = await _claimed(ledger)
+    wait = Verdict(
+        number=row.number, state=InboxState.RECEIVED, reason="waits", due_at=NOON + timedelta(hours=1)
+    )
+    await ledger.settle_inbox([wait], NOON)
+    assert await _claimed(ledger, minutes=5) == []
+    pointer = OrderPointer(order_id="1001", customer_id="c_ann", placed_at=NOON)
+    await ledger.accept([event(2, pointer=pointer)], NOON + timedelta(minutes=5))
+    assert [row.event_id for row in await _claimed(ledger, minutes=6)] == ["e1", "e2"]
+
+
+def _person(minutes: int, **fields: Any) -> Person:
+    extra = {name: fields.pop(name) for name in ("birthday", "consent") if name in fields}
+    profile = Profile.model_validate({"customer_id": "c_ann", **fields})
+    return Person(profile=profile, at=NOON + timedelta(minutes=minutes), **extra)
+
+
+async def test_a_customer_is_merged_from_what_each_event_tells(ledger: Ledger) -> None:
+    await ledger.keep_person(_person(0, email="ann@old.example", name="Ann", zone="Asia/Tokyo"))
+    await ledger.keep_person(_person(2, email="ann@new.example"))
+    await ledger.keep_person(_person(1, email="ann@late.example", phone="+4930123"))
+    profile = await ledger.profile("c_ann")
+    assert profile is not None
+    assert (profile.email, profile.name, profile.zone) == ("ann@new.example", "Ann", "Asia/Tokyo")
+    assert profile.phone is None, "what is older than the last word changes nothing"
+
+
+async def test_consent_is_kept_with_its_time_and_source(ledger: Ledger) -> None:
+    yes = Consent(granted=True, at=NOON, source="checkout")
+    no = Consent(granted=False, at=NOON + timedelta(days=1), source="shopify")
+    await ledger.keep_person(_person(0, consent=yes, birthday=date(1990, 2, 28)))
+    await ledger.keep_person(_person(1, consent=no))
+    await ledger.keep_person(_person(2, consent=yes))
+    kept = [(said.granted, said.at, said.source) for said in await ledger.consents_of("c_ann")]
+    assert kept == [(True, yes.at, "checkout")] * 2 + [(False, no.at, "shopify")] * 2
+    assert (await ledger.details("c_ann"))["birthday"] == date(1990, 2, 28)
+
+
+@pytest.mark.parametrize(
+    "token", ["", "x", "thereafter_", "thereafter__", "thereafter_\ud800_x", "thereafter_é_x"]
+)
+async def test_a_key_that_is_none_opens_nothing(ledger: Ledger, token: str) -> None:
+    assert await ledger.key_of(token) is None
+
+
+async def test_keys_are_rotated_without_a_moment_in_which_none_fits(ledger: Ledger) -> None:
+    old = await ledger.create_key("shop", [], NOON)
+    new = await ledger.create_key("shop", [], NOON)
+    assert await ledger.key_of(old.token) == old.key
+    assert await ledger.key_of(new.token) == new.key
+    assert await ledger.revoke_key(old.key.key_id, NOON)
+    assert not await ledger.revoke_key(old.key.key_id, NOON)
+    assert await ledger.key_of(old.token) is None
+    assert await ledger.key_of(new.token) == new.key
+    assert await ledger.key_of(new.token + "x") is None
+    assert all(new.token.split("_", 2)[2] not in str(key) for key in await ledger.keys())
