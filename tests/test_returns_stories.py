@@ -13,7 +13,16 @@ from journey.facts import ReturnOutcome
 from journey.playbook import Playbook
 from journey.refunds import RefundState
 from journey.return_case import ReturnStatus
-from journey.return_contract import CancelRequest, Cure, CureRequest, DecisionRequest, Verdict
+from journey.return_contract import (
+    CancelRequest,
+    CaseKind,
+    Cure,
+    CureRequest,
+    DecisionRequest,
+    ReturnDecision,
+    ReturnRequest,
+    Verdict,
+)
 from journey.return_policy import ReturnPolicy
 from journey.state import Result
 from ledger.money_tables import payments
@@ -382,11 +391,12 @@ async def test_a_return_that_is_stopped_by_force_lets_its_order_go_on(world: Wor
     assert outcome(await world.status(order_id), "survey") is not None
 
 
-@pytest.mark.parametrize(("update", "kind"), [("goodwill_refund", "goodwill"), ("refund", "refund")])
-async def test_an_operators_refund_has_an_update_of_its_own(world: World, update: str, kind: str) -> None:
+@pytest.mark.parametrize(("name", "kind"), [("goodwill_refund", "goodwill"), ("refund", "refund")])
+async def test_an_operators_refund_has_an_update_of_its_own(world: World, name: str, kind: str) -> None:
     order_id = await world.delivered_order("ann")
     request = ReturnRequest(amount=300, by="maria")
-    decision = await world.journey(order_id).execute_update(update, request, result_type=ReturnDecision)
+    answer = await world.journey(order_id).execute_update(name, request, result_type=ReturnDecision)
+    decision = ReturnDecision.model_validate(answer)
     assert (decision.kind, decision.verdict) == (CaseKind(kind), Verdict.APPROVED)
     await closed(world, order_id)
     assert await given_back(world, order_id) == {"r1": 300}
