@@ -10,6 +10,7 @@ from journey.facts import Model
 from journey.times import Instant
 from ledger.database import Database
 from ledger.door_tables import customer_details, erasures, inbox
+from ledger.return_tables import papers, returns
 from ledger.send_tables import consents
 from ledger.tables import customers, late_facts, letters, orders, sends
 
@@ -50,11 +51,14 @@ class Erasures(Database):
     async def export_customer(self, customer_id: str) -> dict[str, list[dict[str, Any]]]:
         """Everything that is kept about a customer, table by table."""
         references = select(sends.c.reference).where(sends.c.customer_id == customer_id)
+        own_orders = select(orders.c.order_id).where(orders.c.customer_id == customer_id)
         wanted = {
             "profile": select(customers).where(customers.c.customer_id == customer_id),
             "details": select(customer_details).where(customer_details.c.customer_id == customer_id),
             "consents": select(consents).where(consents.c.customer_id == customer_id),
             "orders": select(orders).where(orders.c.customer_id == customer_id),
+            "returns": select(returns).where(returns.c.order_id.in_(own_orders)),
+            "papers": select(papers).where(papers.c.order_id.in_(own_orders)),
             "messages": select(sends).where(sends.c.customer_id == customer_id),
             "letters": select(letters).where(letters.c.reference.in_(references)),
         }
@@ -80,6 +84,8 @@ async def _parts(db: AsyncConnection, customer_id: str) -> dict[str, Delete | Up
         "letters": delete(letters).where(letters.c.reference.in_(references)),
         "late_facts": update(late_facts).where(late_facts.c.order_id.in_(order_ids)).values(body={}),
         "orders": update(orders).where(own).values(recipient=None, address=[]),
+        # Emptied, not removed: a paper that is there is not bought again.
+        "papers": update(papers).where(papers.c.order_id.in_(order_ids)).values(content=b"", code=b""),
         "consents": delete(consents).where(consents.c.customer_id == customer_id),
         "customers": delete(customers).where(customers.c.customer_id == customer_id),
     }

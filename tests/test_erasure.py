@@ -13,6 +13,7 @@ from activities.providers.outbox import OutboxMailer
 from journey.messages import SendResult
 from ledger import Ledger
 from ledger.inbox import InboxState
+from ledger.returns import Paper
 from runtime.delivery import Delivery
 from runtime.dispatch import Dispatcher
 from tests import payloads
@@ -30,11 +31,31 @@ async def _filled(ledger: Ledger) -> None:
         await world.post("shopify", broken)
         note = {"email": "planted@more.example", "name": "Bo Planted", "birthday": "1990-02-28"}
         await world.http.put(f"/v1/customers/{ANN}", json=note, headers=world.key)
+    async with ledger.reading() as db:
+        order_id = (await db.execute(text("SELECT order_id FROM orders LIMIT 1"))).scalar_one()
+    label = Paper(
+        order_id=order_id,
+        key="label",
+        kind="label",
+        provider="demo",
+        content=b"%PDF Ann Planted",
+        created_at=datetime.now(UTC),
+    )
+    await ledger.keep_paper(label)
 
 
 async def _everything(ledger: Ledger) -> str:
     async with ledger.reading() as db:
-        tables = ("customers", "orders", "letters", "inbox", "late_facts", "consents", "customer_details")
+        tables = (
+            "customers",
+            "orders",
+            "letters",
+            "inbox",
+            "late_facts",
+            "consents",
+            "customer_details",
+            "papers",
+        )
         rows = [str(row) for table in tables for row in await db.execute(text(f"SELECT * FROM {table}"))]
     return "\n".join(rows)
 
@@ -49,7 +70,15 @@ async def test_nothing_planted_is_found_after_a_customer_is_forgotten(
     assert "lanted" in exported
     receipt = await ledger.erase_customer(ANN, datetime.now(UTC))
     assert receipt.receipt | {"late_facts": 0} == {
-        **{"inbox": 1, "letters": 0, "late_facts": 0, "orders": 1, "consents": 2, "customers": 1},
+        **{
+            "inbox": 1,
+            "letters": 0,
+            "late_facts": 0,
+            "orders": 1,
+            "papers": 1,
+            "consents": 2,
+            "customers": 1,
+        },
     }
     left = await _everything(ledger)
     assert [word for word in PLANTED if word in left] == []
