@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 import os
+import secrets
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, nullcontext
@@ -16,7 +17,7 @@ from signal import SIGINT
 from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from rich.console import Console, Group
 from rich.live import Live
 from temporalio.client import Client, WorkflowUpdateFailedError
@@ -325,8 +326,9 @@ def demo(
     async def command() -> int:
         settings = read_settings()
         home = folder or settings.home / "demo"
-        settings = settings.model_copy(update={"home": home, "ledger_url": None, **_PRETENDED})
         home.mkdir(parents=True, exist_ok=True)
+        settings = settings.model_copy(update={"home": home, "ledger_url": None, **_PRETENDED})
+        settings = settings.model_copy(update=_demo_links(home, settings.service_port))
         examples = read_examples(orders)
         if not examples:
             raise Failure(2, f"{orders}: no folder with an order.json is in it")
@@ -350,6 +352,15 @@ def demo(
         return 0 if report.completed == report.orders else 1
 
     run(command() if once else _until_interrupted(command()))
+
+
+def _demo_links(home: Path, port: int) -> dict[str, Any]:
+    """Customers' links lead to this machine, signed by a key that the demo keeps."""
+    file = home / "link.key"
+    if not file.exists():
+        file.write_text(secrets.token_hex(32))
+        file.chmod(0o600)
+    return {"public_url": f"http://127.0.0.1:{port}", "link_key": SecretStr(file.read_text())}
 
 
 async def _until_interrupted(command: Coroutine[Any, Any, int]) -> int:

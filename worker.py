@@ -35,6 +35,7 @@ from runtime.connection import temporal
 from runtime.inputs import InputError
 from runtime.logs import configure_logs, configure_telemetry
 from runtime.settings import LabelsName, MailerName, Settings, read_settings
+from service.links import links_of
 from workflows.order_journey import OrderJourney
 from workflows.return_journey import ReturnJourney
 
@@ -143,7 +144,9 @@ def _smtp(settings: Settings) -> Mailer:
 
 def build_letters(settings: Settings) -> Letters:
     own = [settings.templates] if settings.templates else []
-    return Letters([*own, TEMPLATES], settings.shop)
+    links = links_of(settings)
+    unsubscribe = links.unsubscribe if links else None
+    return Letters([*own, TEMPLATES], settings.shop, unsubscribe_url=unsubscribe)
 
 
 async def serve(settings: Settings) -> None:

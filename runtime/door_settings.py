@@ -14,6 +14,16 @@ class DoorSettings(BaseSettings):
     service_port: int = Field(default=8000, ge=0, le=65535)
     largest_body: int = Field(default=1_000_000, ge=1_000, le=20_000_000, description="Bytes.")
 
+    public_url: str | None = Field(
+        default=None, pattern=r"^https?://[^\s/]+$", description="Where customers reach the doors."
+    )
+    link_key: SecretStr | None = Field(
+        default=None,
+        description="Signs customers' links. With it and `public_url`, care and marketing letters carry "
+        "List-Unsubscribe.",
+    )
+    link_key_previous: SecretStr | None = Field(default=None, description="Still believed, no longer used.")
+
     standard_secret: SecretStr | None = Field(default=None, description=f"`whsec_...`. {_NOW}")
     standard_secret_previous: SecretStr | None = Field(default=None, description=_BEFORE)
     shopify_secret: SecretStr | None = Field(default=None, description=f"The app's secret. {_NOW}")

@@ -9,6 +9,7 @@ from temporalio.client import Client
 
 from ledger import Ledger
 from service.intake import Intake
+from service.links import Links
 
 LARGEST_BODY = 1_000_000
 """Bytes. The largest posts are mail providers' batches of events."""
@@ -23,6 +24,7 @@ class Doors:
     reach: Callable[[], Client | None]
     secrets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     largest_body: int = LARGEST_BODY
+    links: Links | None = None
 
 
 def _doors(request: Request) -> Doors:

@@ -21,6 +21,7 @@ from runtime.settings import Settings
 from service.app import build_app
 from service.doors import Doors
 from service.intake import Intake
+from service.links import links_of
 
 STOP_WITHIN = 15
 """Seconds that requests under way have when the service is asked to stop."""
@@ -53,7 +54,8 @@ async def open_doors(
     async with Intake(ledger, dispatcher.poke) as intake:
         dispatching = asyncio.create_task(dispatcher.run())
         try:
-            yield Doors(ledger, intake, reach, settings.secrets(), settings.largest_body)
+            secrets, links = settings.secrets(), links_of(settings)
+            yield Doors(ledger, intake, reach, secrets, settings.largest_body, links)
         finally:
             await _ended(dispatching)
 

@@ -37,7 +37,10 @@ MAIL_PUBLIC = base64.b64encode(
 LARGEST = 200_000
 DEFAULT = load_playbook(Path("playbooks/default.yaml"))
 
+PUBLIC = "https://shop.example"
 SECRETS = {
+    "link_key": SECRET,
+    "link_key_previous": "the key from before",
     "standard_secret": STANDARD,
     "standard_secret_previous": STANDARD_BEFORE,
     "shopify_secret": SECRET,
@@ -80,7 +83,7 @@ async def open_world(
     ledger: Ledger, reach: Reach = nobody, playbook: Playbook = DEFAULT
 ) -> AsyncIterator[World]:
     secrets = {name: SecretStr(value) for name, value in SECRETS.items()}
-    settings = Settings(service_port=0, largest_body=LARGEST).model_copy(update=secrets)
+    settings = Settings(service_port=0, largest_body=LARGEST, public_url=PUBLIC).model_copy(update=secrets)
     made = await ledger.create_key("tests", list(Scope), datetime.now(UTC))
     async with (
         doors_within(settings, ledger, reach, playbook) as address,
