@@ -22,6 +22,15 @@ async def world(server: Server, tmp_path: Path) -> AsyncIterator[World]:
         yield stage
 
 
+TRIES = 3
+
+
+async def cheapest(world: World, book: Playbook) -> Cost:
+    """What it costs where nothing disturbs it: a busy machine adds workflow tasks, and never saves one."""
+    costs = [await played(world, book) for _ in range(TRIES)]
+    return min(costs, key=lambda cost: cost.events)
+
+
 async def played(world: World, book: Playbook) -> Cost:
     order = new_order_id()
     world.orders.append(order)
@@ -51,21 +60,17 @@ KINDS = {
 
 
 def check(cost: Cost, tasks: int, timers: dict[str, int], upserts: int, *, events: int, actions: int) -> None:
-    """Exactly so, but for one workflow task more that a busy machine sometimes makes of a wake-up."""
-    more = cost.kinds["workflow_task_completed"] - tasks
-    assert more in (0, 1)
-    parts = {f"workflow_task_{part}": tasks + more for part in ("scheduled", "started", "completed")}
+    parts = {f"workflow_task_{part}": tasks for part in ("scheduled", "started", "completed")}
     assert cost.kinds == {**KINDS, **parts, **timers, "upsert_workflow_search_attributes": upserts}
-    assert cost.events == events + 3 * more
-    assert cost.actions - actions in (0, more)
+    assert (cost.events, cost.actions) == (events, actions)
     assert cost.bytes <= 16 * 1024
 
 
 async def test_the_standard_journey_with_its_dates_at_one_instant_costs_36_events(world: World) -> None:
-    cost = await played(world, standard.playbook(DAY, at_one_instant=True))
+    cost = await cheapest(world, standard.playbook(DAY, at_one_instant=True))
     check(cost, 5, {"timer_started": 2, "timer_fired": 1}, 2, events=36, actions=13)
 
 
 async def test_the_standard_journey_with_its_dates_apart_costs_54_events(world: World) -> None:
-    cost = await played(world, standard.playbook(DAY))
+    cost = await cheapest(world, standard.playbook(DAY))
     check(cost, 8, {"timer_started": 5, "timer_fired": 4}, 5, events=54, actions=22)
