@@ -38,8 +38,10 @@ contracts: ## what the contract tests start beside our own fakes; they are skipp
 	@command -v npm >/dev/null || { echo "npm is not here, so the contract tests will be skipped"; exit 0; } \
 		&& npm install --prefix tests/npm --no-package-lock --no-audit --no-fund --silent
 
-bench: $(VENV)/.dev ## what a journey costs, beside a bare workflow; writes build/bench_journey.json too
+bench: $(VENV)/.dev ## what a journey, a letter and a webhook cost; writes build/bench_*.json too
 	@$(BIN)/python -m benchmarks.bench_journey $(ARGS)
+	@$(BIN)/python -m benchmarks.bench_letters
+	@$(BIN)/python -m benchmarks.bench_webhooks
 
 lock: $(BIN)/uv ## write the lock files again after a change of pyproject.toml; UPGRADE=1 takes newer versions
 	@$(COMPILE) -o requirements.lock
