@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -67,10 +68,17 @@ def build_sandbox() -> SandboxedWorkflowRunner:
     return SandboxedWorkflowRunner(restrictions=restrictions)
 
 
+OUTBOX_LEASE = timedelta(seconds=10)
+"""How long an attempt has a letter to itself where the ledger itself is the mailer."""
+
+
 def build_activities(settings: Settings, ledger: Ledger) -> list[Any]:
     """Every activity, with the providers that the settings name."""
     mailer, letters = build_mailer(settings, ledger), build_letters(settings)
     terms = Terms(mail_from=settings.mail_from, care_from=settings.mail_from_care, rate=settings.mail_rate)
+    if settings.mailer is MailerName.OUTBOX:
+        # Two attempts at once cannot put a letter down twice here, so nobody has to wait long for a dead one.
+        terms = replace(terms, lease=OUTBOX_LEASE)
     messages = Messages(ledger, mailer, letters, terms)
     cases = Cases(ledger)
     warehouse = Address(settings.shop.name, settings.warehouse_address, settings.warehouse_country)

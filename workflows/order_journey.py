@@ -55,6 +55,7 @@ class OrderJourney:
         self._playbook = start.playbook
         self._state: JourneyState = start.first_state()
         self._alarm = Alarm()
+        self._now = workflow.now()
         self._news = True
         self._facts_in_run = 0
         self._patient: dict[str, asyncio.Task[None]] = {}
@@ -65,6 +66,7 @@ class OrderJourney:
             while self._news:
                 await self._live()
                 await self._keep(self._natural_ending())
+                self._now = workflow.now()
         except (asyncio.CancelledError, FailureError) as error:
             if not is_cancelled_exception(error):
                 raise
@@ -76,7 +78,7 @@ class OrderJourney:
         while True:
             self._news = False
             await self._start_returns()
-            ahead = plan(self._state, self._playbook, workflow.now())
+            ahead = plan(self._state, self._playbook, self._now)
             if await self._act(ahead):
                 continue
             wake = self._next_wake(ahead)
@@ -106,14 +108,14 @@ class OrderJourney:
     def _next_wake(self, ahead: list[PlannedStep]) -> datetime | None:
         """When to look again by the clock; None when nothing is left to wait for."""
         closing = closes_at(self._state, self._playbook, ahead)
-        if closing is not None and closing <= workflow.now():
+        if closing is not None and closing <= self._now:
             return None
         free = [step for step in ahead if step.key not in self._patient]
-        return next_wake(free) or closing or workflow.now() + policies.LOOK_AGAIN
+        return next_wake(free) or closing or self._now + policies.LOOK_AGAIN
 
     async def _act(self, ahead: list[PlannedStep]) -> bool:
         """Record what is over and send what is due; whether there was anything."""
-        now = workflow.now()
+        now = self._now
         over = [step for step in ahead if step.standing in FINAL]
         for step in over:
             outcome = step.outcome(FINAL[step.standing], now, step.why)
@@ -125,11 +127,11 @@ class OrderJourney:
 
     async def _send(self, due: list[PlannedStep]) -> None:
         """Try each once, cheaply. What fails goes on beside the loop, patiently and in sight of the
-        operators. The receipts are recorded together, since a replay may bring them in another order."""
-        asked_at = workflow.now()
-        requests = [send_request(self._state, self._playbook, step, asked_at) for step in due]
+        operators. The receipts are recorded together, and by the time at which the loop woke: a replay may
+        bring local activities in another order and at another time."""
+        now = self._now
+        requests = [send_request(self._state, self._playbook, step, now) for step in due]
         receipts = await asyncio.gather(*(_try_at_once(request) for request in requests))
-        now = workflow.now()
         for step, request, receipt in zip(due, requests, receipts, strict=True):
             if receipt is not None:
                 self._state = with_receipt(self._state, step, receipt, now)
@@ -157,8 +159,9 @@ class OrderJourney:
         await self._keep(Ending.STOPPED)
 
     async def _news_or(self, wake: datetime | None, ahead: list[PlannedStep]) -> None:
-        self._alarm.set(wake, self._waits_for(wake, ahead))
+        self._alarm.set(wake, self._now, self._waits_for(wake, ahead))
         await workflow.wait_condition(lambda: self._news or self._alarm.rang)
+        self._now = workflow.now()
 
     def _waits_for(self, wake: datetime | None, ahead: list[PlannedStep]) -> str:
         step = next((step for step in ahead if step.standing is Standing.DATED), None)
