@@ -42,6 +42,7 @@ from runtime.logs import configure_logs, configure_telemetry
 from runtime.orderfiles import read_fact_file, read_facts, read_order
 from runtime.orders import UnknownOrder, order_status, place_order, report_fact, request_update
 from runtime.playbooks import load_playbook
+from runtime.reconcile_commands import Desk, add_reconcile_command
 from runtime.rehearsal import rehearse as rehearse_order
 from runtime.return_commands import Counter, add_return_commands
 from runtime.returns import Refused, UnknownReturn
@@ -275,10 +276,13 @@ def health(as_json: AsJson = False) -> None:
         try:
             async with temporal(settings.home) as connection:
                 await connection.client.service_client.check_health()
+            warnings = await ledger.reconcile_warnings()
         finally:
             await ledger.close()
         if as_json:
-            print(json.dumps({"healthy": True}))  # noqa: T201
+            print(json.dumps({"healthy": True, "warnings": warnings}))  # noqa: T201
+        for warning in () if as_json else warnings:
+            screen_err.print(f"! {warning}", style="yellow", markup=False)
 
     run(command())
 
@@ -464,6 +468,7 @@ def _insert(order_id: str, settings: Settings, how_to: tuple[str, ...], gift_not
 
 add_return_commands(app, Counter(run, show, door, read_settings, _insert))
 add_send_commands(app, run)
+add_reconcile_command(app, Desk(run, show, door))
 
 
 def main() -> None:
