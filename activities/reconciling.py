@@ -46,7 +46,7 @@ class Reconciling:
         self._payments = payments
         self._mailers = mailers
         self._now = now
-        self._tell = tell or _signal
+        self._tell = tell if tell is not None else _signal
 
     @activity.defn
     async def reconcile_shop(self, request: PassRequest) -> PassReport:

@@ -20,6 +20,8 @@ from journey.reconciling import PassReport
 from journey.times import Instant
 from ledger import Ledger
 from ledger.reconciliations import Pass
+from runtime.connection import configured_address
+from runtime.embedded import running_server
 from runtime.inputs import InputError
 from runtime.schedule import next_reconciliation, passes_of, reconcile_now
 from runtime.settings import Settings, read_settings
@@ -61,7 +63,7 @@ def add_reconcile_command(app: typer.Typer, desk: Desk) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Ask shops, payment and mail providers now for what they never told; show what was found."""
-        desk.run(_list(desk, most, as_json) if listed else _now(desk, _moment(since), most, as_json))
+        desk.run(_list(desk, most, as_json) if listed else _now(desk, since, most, as_json))
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -77,13 +79,22 @@ def _moment(text: str | None) -> datetime | None:
 
 
 async def _list(desk: Desk, most: int, as_json: bool) -> int:
-    async with desk.door(read_settings()) as (client, ledger):
+    """From the ledger alone where nothing runs: to look should not start anything."""
+    settings = read_settings()
+    if configured_address() is None and running_server(settings.home) is None:
+        ledger = await Ledger.open(settings.ledger())
+        try:
+            await _shown(desk, None, ledger, None, most, as_json)
+        finally:
+            await ledger.close()
+        return 0
+    async with desk.door(settings) as (client, ledger):
         await _shown(desk, client, ledger, None, most, as_json)
     return 0
 
 
-async def _now(desk: Desk, since: datetime | None, most: int, as_json: bool) -> int:
-    settings = read_settings()
+async def _now(desk: Desk, since: str | None, most: int, as_json: bool) -> int:
+    settings, first = read_settings(), _moment(since)
     passes = passes_of(settings)
     if not passes:
         raise InputError(
@@ -91,7 +102,7 @@ async def _now(desk: Desk, since: datetime | None, most: int, as_json: bool) -> 
             "THEREAFTER_STRIPE_API_KEY or THEREAFTER_MAILER"
         )
     async with desk.door(settings) as (client, ledger):
-        handle = await reconcile_now(client, passes, since)
+        handle = await reconcile_now(client, passes, first)
         described = await handle.describe()
         async with _watched(ledger, described.run_id, len(passes), as_json):
             end = await handle.result()
@@ -131,14 +142,14 @@ def _doing(row: Pass) -> str:
 
 async def _shown(  # noqa: PLR0913, PLR0917
     desk: Desk,
-    client: Client,
+    client: Client | None,
     ledger: Ledger,
     reports: tuple[PassReport, ...] | None,
     most: int,
     as_json: bool,
 ) -> None:
     rows = await ledger.last_passes(most)
-    next_at, paused = await next_reconciliation(client)
+    next_at, paused = await next_reconciliation(client) if client else (None, False)
     found = Reconciled(
         passes=reports if reports is not None else tuple(row.report() for row in rows),
         warnings=await ledger.reconcile_warnings(),

@@ -47,6 +47,10 @@ class FakeStripe:
     captured: dict[str, int] = field(default_factory=lambda: {"ch_1": 10_000})
     status: str = "succeeded"
     """Of refunds that are made from now on."""
+    created: int = 1_772_550_000
+    """When the next refund is made, in Stripe's seconds."""
+    asked: list[dict[str, str]] = field(default_factory=list)
+    """Every question for a list."""
     log: list[Entry] = field(default_factory=list)
     refunds: list[dict[str, Any]] = field(default_factory=list)
     faults: deque[Fault] = field(default_factory=deque)
@@ -100,6 +104,8 @@ class FakeStripe:
             "object": "refund",
             "amount": int(form["amount"]),
             "charge": form.get("charge") or form.get("payment_intent"),
+            "currency": "eur",
+            "created": self.created,
             "status": self.status,
             "failure_reason": None,
             "metadata": {"reference": form["metadata[reference]"]} if "metadata[reference]" in form else {},
@@ -154,8 +160,15 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = urlsplit(self.path)
         asked = {key: values[0] for key, values in parse_qs(path.query).items()}
+        self.server.fake.asked.append(asked)
         of = asked.get("charge") or asked.get("payment_intent")
-        found = [each for each in self.server.fake.refunds if each["charge"] == of]
+        since = int(asked.get("created[gte]", 0))
+        # The newest first, of one payment or of all.
+        found = [
+            each
+            for each in reversed(self.server.fake.refunds)
+            if of in (None, each["charge"]) and each["created"] >= since
+        ]
         ids = [each["id"] for each in found]
         start = ids.index(asked["starting_after"]) + 1 if "starting_after" in asked else 0
         size = min(int(asked.get("limit", 10)), 2)
