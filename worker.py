@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 from temporalio.client import Client
+from temporalio.service import RPCError
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
@@ -211,12 +212,21 @@ async def serve(settings: Settings) -> None:
             temporal(settings.home) as connection,
             build_worker(connection.client, build_activities(settings, ledger)),
         ):
-            await keep_schedule(connection.client, settings)
+            await _scheduled(connection.client, settings)
             log.info("working", task_queue=TASK_QUEUE, ui=connection.server and connection.server.ui)
             await _asked_to_stop()
             log.info("stopping")
     finally:
         await ledger.close()
+
+
+async def _scheduled(client: Client, settings: Settings) -> None:
+    """Reconciliations are a safety net: a key that may not keep schedules keeps no worker from its work."""
+    try:
+        await keep_schedule(client, settings)
+    except RPCError as error:
+        log = structlog.get_logger("thereafter.worker")
+        log.warning("no schedule for reconciliations", problem=error.status.name)
 
 
 async def _asked_to_stop() -> None:

@@ -102,7 +102,7 @@ class Reconciling:
 
 
 def _alive() -> None:
-    """A sign of life after each page: a pass whose worker died goes on elsewhere within a minute."""
+    """A sign of life after each page: a pass whose worker died goes on elsewhere within minutes."""
     if activity.in_activity():
         activity.heartbeat()
 

@@ -19,6 +19,7 @@ from tests.world import ROOT
 from worker import build_sandbox
 from workflows import order_journey, policies
 from workflows.order_journey import OrderJourney
+from workflows.reconciliation import Reconciliation
 from workflows.return_journey import ReturnJourney
 
 HISTORIES = sorted((ROOT / "tests" / "histories").glob("v*/*.json"))
@@ -29,7 +30,7 @@ NAMES = [f"{path.parent.name}/{path.stem}" for path in HISTORIES]
 async def replay(path: Path) -> None:
     """Raises what the code of the day does otherwise than it did then."""
     replayer = Replayer(
-        workflows=[OrderJourney, ReturnJourney],
+        workflows=[OrderJourney, ReturnJourney, Reconciliation],
         data_converter=DATA_CONVERTER,
         workflow_runner=build_sandbox(),
     )

@@ -72,7 +72,7 @@ class LongOptions(TypedDict):
 A_PASS = LongOptions(
     start_to_close_timeout=timedelta(minutes=30),
     schedule_to_close_timeout=timedelta(hours=1),
-    heartbeat_timeout=timedelta(minutes=2),
+    heartbeat_timeout=timedelta(minutes=5),
     retry_policy=RetryPolicy(
         initial_interval=timedelta(seconds=2),
         backoff_coefficient=2,
