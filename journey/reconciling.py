@@ -111,8 +111,8 @@ class Standing(Model):
             told.append(f"{self.name}: the subscription to {topic} is lost since {since:%Y-%m-%d %H:%M} UTC")
         if self.silent_since:
             told.append(
-                f"{self.name}: no webhook came since {self.silent_since:%Y-%m-%d %H:%M} UTC, though "
-                f"{self.unheard} should have"
+                f"{self.name}: no webhook came since {self.silent_since:%Y-%m-%d %H:%M} UTC, though there "
+                f"was something to tell ({self.unheard} events)"
             )
         return tuple(told)
 

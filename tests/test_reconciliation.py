@@ -16,8 +16,10 @@ from temporalio.service import RPCError
 import worker as production
 from journey.reconciling import PassKind, PassName
 from ledger import Ledger
+from ledger.inbox import InboxState
 from runtime.embedded import Server, connect_embedded
 from runtime.inputs import InputError
+from runtime.orders import order_status
 from runtime.schedule import RECONCILIATION, keep_schedule, next_reconciliation, passes_of, reconcile_now
 from runtime.settings import MailerName, Settings, read_settings
 from tests import payloads
@@ -126,14 +128,14 @@ async def test_a_busy_shop_is_asked_again_and_keeps_no_other_pass_waiting_for_ev
     assert len(shopify.asked("ChangedOrders")) == 2
 
 
-async def test_an_order_whose_webhook_never_came_gets_its_journey(
+async def test_an_order_whose_webhook_never_came_gets_its_journey_and_one_letter(
     stage: Stage, server: Server, shopify: FakeShopify, tmp_path: Path
 ) -> None:
     number = 10_000_000 + int(datetime.now(UTC).timestamp()) % 1_000_000
     sold(shopify, number)
     async with (
         dev_world(server, tmp_path / "shop", working=False) as shop,
-        open_world(stage.ledger, lambda: stage.client, shop.playbook),
+        open_world(stage.ledger, lambda: stage.client, shop.playbook) as doors,
     ):
         shop.orders.append(str(number))
         await (await reconcile_now(stage.client, (SHOP,))).result()
@@ -143,6 +145,18 @@ async def test_an_order_whose_webhook_never_came_gets_its_journey(
             return [send.key for send in sends if send.state == "accepted"] == ["order_confirmation"]
 
         assert await until(written)
+        # Then it comes after all, eight hours late and in other words.
+        late = shopify.orders[number] | {"note_attributes": []}
+        assert (await doors.post("shopify", late)).json() == {"result": "accepted"}
+
+        async def delivered() -> bool:
+            rows = await stage.ledger.inbox_rows(InboxState.DISPATCHED)
+            return [row.reason for row in rows if row.order_id == str(number)] == ["known already", "started"]
+
+        assert await until(delivered)
+        status = await order_status(stage.client, stage.ledger, str(number))
+        assert [each.kind for each in status.happened] == ["order_placed"]
+        assert await written()
 
 
 async def test_a_person_asks_and_sees_what_was_found(
