@@ -60,15 +60,15 @@ def test_the_demo_plays_orders_to_their_end_and_says_the_same_when_asked_again(d
 
 
 def test_a_demo_that_is_killed_half_way_goes_on_and_repeats_nothing(demo: CommandLine) -> None:
-    process = demo.start(*words(demo, 0.1))
+    process = demo.start(*words(demo, 0.05))
     until_letters(demo.home / "demo" / "ledger.db", 4)
     process.kill()
     process.join()
     assert running_server(demo.home / "demo") is not None
-    report = demo(*words(demo, 0.1)).json()
+    report = demo(*words(demo, 0.05)).json()
     check(report)
     clock = json.loads((demo.home / "demo" / "demo.json").read_text())
-    assert clock["day_seconds"] == 0.1
+    assert clock["day_seconds"] == 0.05
 
 
 def until_letters(database: Path, number: int) -> None:
