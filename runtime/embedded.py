@@ -33,6 +33,9 @@ RETENTION_DAYS = 400
 USUAL_PORT = 7233
 """Temporal's usual port; the UI's is a thousand above."""
 
+MOST_PORTS = 3
+"""How many are tried: between the look at a port and its use, somebody else may take it."""
+
 EXACT_TIMERS = 'history.timerProcessorMaxTimeShift="1ms"'
 
 READY_WITHIN = 30.0
@@ -119,18 +122,22 @@ async def _joined(home: Path) -> Server:
 
 
 async def _started(home: Path, before: Server | None, settings: Sequence[str]) -> Server:
-    port = _free_port(before.port if before else USUAL_PORT)
-    command = [binary("temporal"), "server", "start-dev", *_arguments(home, port, settings)]
-    server = Server(_spawn(command, home), port)
-    (home / "server.json").write_text(json.dumps({"pid": server.pid, "port": server.port}))
-    try:
-        await _prepare(server)
-    except (RPCError, RuntimeError, TimeoutError) as error:
-        await _stop(server.pid)
-        raise ConnectionError(
-            f"the Temporal server did not get ready; see {home / 'temporal.log'}"
-        ) from error
-    return server
+    """Start it on the port of the last time, so that bookmarks of the UI hold, or on another."""
+    wanted = before.port if before else USUAL_PORT
+    for _ in range(MOST_PORTS):
+        port = _free_port(wanted)
+        command = [binary("temporal"), "server", "start-dev", *_arguments(home, port, settings)]
+        server = Server(_spawn(command, home), port)
+        (home / "server.json").write_text(json.dumps({"pid": server.pid, "port": server.port}))
+        try:
+            await _prepare(server)
+        except (RPCError, RuntimeError, TimeoutError):
+            await _stop(server.pid)
+            break
+        if _alive(server.pid):
+            return server
+        wanted = _any_port()
+    raise ConnectionError(f"the Temporal server did not get ready; see {home / 'temporal.log'}")
 
 
 def _spawn(command: list[str], home: Path) -> int:
@@ -184,12 +191,15 @@ def _is_free(port: int) -> bool:
 
 
 async def _prepare(server: Server) -> None:
+    """Wait until it answers, or is no more."""
     async with asyncio.timeout(READY_WITHIN):
         while True:
             try:
                 client = await connect_embedded(server)
                 await _keep_long(client)
             except (RPCError, RuntimeError):
+                if not _alive(server.pid):
+                    return
                 await asyncio.sleep(0.05)
                 continue
             return
