@@ -39,6 +39,7 @@ MOST_PORTS = 3
 EXACT_TIMERS = 'history.timerProcessorMaxTimeShift="1ms"'
 
 READY_WITHIN = 30.0
+ANSWERS_WITHIN = 5.0
 """Seconds."""
 
 
@@ -193,16 +194,12 @@ def _is_free(port: int) -> bool:
 async def _prepare(server: Server) -> None:
     """Wait until it answers, or is no more."""
     async with asyncio.timeout(READY_WITHIN):
-        while True:
-            try:
-                client = await connect_embedded(server)
-                await _keep_long(client)
-            except (RPCError, RuntimeError):
-                if not _alive(server.pid):
-                    return
-                await asyncio.sleep(0.05)
-                continue
-            return
+        while _alive(server.pid):
+            # Whoever else has the port may never answer.
+            with suppress(RPCError, RuntimeError, TimeoutError):
+                async with asyncio.timeout(ANSWERS_WITHIN):
+                    return await _keep_long(await connect_embedded(server))
+            await asyncio.sleep(0.05)
 
 
 async def _keep_long(client: Client) -> None:
