@@ -14,13 +14,14 @@ from temporalio.client import Client, ScheduleOverlapPolicy
 from temporalio.service import RPCError
 
 import worker as production
+from journey.names import RECONCILIATION
 from journey.reconciling import PassKind, PassName
 from ledger import Ledger
 from ledger.inbox import InboxState
 from runtime.embedded import Server, connect_embedded
 from runtime.inputs import InputError
 from runtime.orders import order_status
-from runtime.schedule import RECONCILIATION, keep_schedule, next_reconciliation, passes_of, reconcile_now
+from runtime.schedule import keep_schedule, next_reconciliation, passes_of, reconcile_now
 from runtime.settings import MailerName, Settings, read_settings
 from tests import payloads
 from tests.command_line import CommandLine

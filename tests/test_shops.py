@@ -141,6 +141,20 @@ async def test_shopify_is_read_page_by_page_and_counted_once(
     assert all(each.variables["query"] == "updated_at:>='2026-03-01T00:00:00Z'" for each in shopify_shop.log)
 
 
+async def test_a_list_beyond_what_shopify_pages_is_asked_for_anew(
+    shop: ShopifyShop, shopify_shop: FakeShopify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("activities.providers.shopify.AS_FAR_AS", 20)
+    sell(shopify_shop, *range(1, 51))
+    assert {change.body["id"] for change in await everything(shop)} == set(range(1, 51))
+    since = [each.variables["query"].partition(":>=")[2] for each in shopify_shop.log]
+    assert since == [
+        *["'2026-03-01T00:00:00Z'"] * 2,
+        *["'2026-03-02T10:20:00Z'"] * 2,
+        *["'2026-03-02T10:39:00Z'"] * 2,
+    ]
+
+
 async def test_an_order_of_many_lines_comes_whole(shop: ShopifyShop, shopify_shop: FakeShopify) -> None:
     line = payloads.shopify_order()["line_items"][0]
     sell(shopify_shop, 1, line_items=[line | {"id": number} for number in range(1, 321)])

@@ -10,7 +10,7 @@ that the next page waits for as long as it has to; `THROTTLED` may come all the 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import httpx
 
@@ -31,6 +31,10 @@ orders are asked for."""
 
 ALL_LINES = 250
 """The most that Shopify gives on a page."""
+
+AS_FAR_AS = 20_000
+"""Orders after which the question begins anew at the last one's time: Shopify pages no further than 25,000.
+"""
 
 RENEW_BEFORE = timedelta(minutes=10)
 """A token of the client credentials grant lives for a day; it is renewed this long before its end."""
@@ -116,11 +120,14 @@ class ShopifyShop:
 
     async def changed(self, since: datetime, cursor: str | None = None) -> Page:
         """By time of change: an order that changes meanwhile moves to the end and is told once more."""
-        data = await self._page(f"updated_at:>='{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}'", cursor)
+        place = _Place.read(cursor) if cursor else _Place(f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")
+        data = await self._page(f"updated_at:>='{place.since}'", place.after or None, counted=cursor is None)
         nodes, info = data["orders"]["nodes"], data["orders"]["pageInfo"]
         orders = [await self._whole(node) for node in nodes]
         changes = tuple(change for order in orders for change in changes_of(order))
-        following = str(info["endCursor"]) if info["hasNextPage"] else None
+        following = None
+        if info["hasNextPage"]:
+            following = place.then(len(nodes), nodes[-1]["updatedAt"], info["endCursor"]).written()
         count = (data.get("ordersCount") or {}).get("count")
         return Page(len(orders), changes, following, count)
 
@@ -131,14 +138,14 @@ class ShopifyShop:
         found = [(str(each["topic"]), str(each["uri"])) for each in data["webhookSubscriptions"]["nodes"]]
         return {_topic(name): True for name, uri in found if leads_to(uri, OUR_DOOR)}
 
-    async def _page(self, query: str, cursor: str | None) -> dict[str, Any]:
+    async def _page(self, query: str, after: str | None, *, counted: bool) -> dict[str, Any]:
         while True:
             variables = {
                 "query": query,
-                "after": cursor,
+                "after": after,
                 "orders": self._orders_at_once,
                 "lines": LINES_AT_ONCE,
-                "counted": cursor is None,
+                "counted": counted,
             }
             try:
                 return await self._ask(ORDERS, variables)
@@ -188,6 +195,28 @@ class ShopifyShop:
         """Wait until the bucket holds what such a question costs."""
         if wait := _until_affordable(cost):
             await self._sleep(min(wait, LONGEST_PAUSE))
+
+
+class _Place(NamedTuple):
+    """How far a list has been read: since when it was asked for, how many of it were told, and after which
+    of Shopify's marks it goes on."""
+
+    since: str
+    told: int = 0
+    after: str = ""
+
+    @classmethod
+    def read(cls, text: str) -> "_Place":
+        since, told, after = text.split(" ", 2)
+        return cls(since, int(told), after)
+
+    def written(self) -> str:
+        return f"{self.since} {self.told} {self.after}"
+
+    def then(self, told: int, last: str, after: str) -> "_Place":
+        if self.told + told >= AS_FAR_AS and last > self.since:
+            return _Place(last)
+        return self._replace(told=self.told + told, after=after)
 
 
 class _TooDear(Exception):
