@@ -54,4 +54,4 @@ class PassOver:
 
 def whole(standing: Standing, going: Pass) -> Standing:
     """The standing after a pass that reached its end."""
-    return standing.model_copy(update={"watermark": going.began_at, "problem": ""})
+    return standing.model_copy(update={"watermark": going.watermark, "problem": ""})

@@ -13,6 +13,7 @@ passes = Table(
     Column("began_at", Moment, nullable=False),
     Column("ended_at", Moment),
     Column("since", Moment),
+    Column("watermark", Moment, nullable=False),
     Column("cursor", Text),
     Column("expected", Integer),
     Column("seen", Integer, nullable=False),

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import Field
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from journey.facts import Model
@@ -16,6 +16,9 @@ from ledger.reconciliation_tables import passes, standings
 
 RECONCILED = "reconciled"
 """How the ids of events begin that a pass took in."""
+
+GIVEN_UP_AFTER = timedelta(hours=1)
+"""A pass that has not ended by then is tried no more (`workflows/policies.py`); the next one takes it up."""
 
 KEPT_FOR = timedelta(days=90)
 """How long the figures of a pass are kept."""
@@ -32,6 +35,7 @@ class Pass(Model):
     began_at: Instant
     ended_at: Instant | None
     since: Instant | None
+    watermark: Instant = Field(description="Up to when everything is known, once it has ended.")
     cursor: str | None
     expected: int | None = Field(description="How many there are to look at, where that is known.")
     seen: int
@@ -54,18 +58,17 @@ class Reconciliations(Database):
     """The passes' rows, and one standing for each who is asked."""
 
     async def open_pass(self, request: PassRequest, since: datetime | None, now: datetime) -> Pass:
-        """Begin a pass, or take it up where an earlier attempt left it."""
-        values = {
-            "token": request.token,
-            "name": str(request.name),
-            "began_at": now,
-            "since": since,
-            **{"seen": 0, "filled": 0, "unread": 0, "overdue": 0, "warnings": [], "problem": ""},
-        }
-        same = (passes.c.token == request.token) & (passes.c.name == str(request.name))
+        """Begin a pass, or take it up where an earlier attempt left it; or, if the last pass came to no end
+        in its time, where that one was, so that a list which takes longer is read to its end as well."""
+        named = passes.c.name == str(request.name)
         async with self.writing() as db:
-            await db.execute(self.insert(passes).values(values).on_conflict_do_nothing())
-            return _pass((await db.execute(select(passes).where(same))).one())
+            if known := await _newest(db, named, passes.c.token == request.token):
+                return known
+            last = await _newest(db, named)
+            values = _begun(request, since, now)
+            if last is not None and request.since is None:
+                values |= _left_by(last, now)
+            return _pass((await db.execute(self.insert(passes).values(values).returning(*passes.c))).one())
 
     async def advance_pass(self, going: Pass) -> None:
         """Write how far a pass is. What it counts is in the ledger by then."""
@@ -127,6 +130,31 @@ class Reconciliations(Database):
             heard = {str(row[0]): row[1] for row in rows}
             last = (await db.execute(select(func.max(inbox.c.number)))).scalar_one()
         return heard, int(last or number)
+
+
+def _begun(request: PassRequest, since: datetime | None, now: datetime) -> dict[str, Any]:
+    return {
+        "token": request.token,
+        "name": str(request.name),
+        "began_at": now,
+        "since": since,
+        "watermark": now,
+        **{"seen": 0, "filled": 0, "unread": 0, "overdue": 0, "warnings": [], "problem": ""},
+    }
+
+
+def _left_by(last: Pass, now: datetime) -> dict[str, Any]:
+    """Where a pass was that nobody goes on with."""
+    if last.ended_at is not None or last.cursor is None or last.began_at > now - GIVEN_UP_AFTER:
+        return {}
+    kept = {"since", "watermark", "cursor", "expected", "overdue", "overdue_since"}
+    return last.model_dump(include=kept)
+
+
+async def _newest(db: AsyncConnection, *wanted: ColumnElement[bool]) -> Pass | None:
+    query = select(passes).where(*wanted).order_by(passes.c.number.desc()).limit(1)
+    row = (await db.execute(query)).one_or_none()
+    return _pass(row) if row else None
 
 
 def _pass(row: Any) -> Pass:

@@ -95,6 +95,29 @@ async def test_a_pass_that_breaks_off_goes_on_where_it_was(
     assert await doubled(ledger) == 0
 
 
+async def test_a_pass_that_came_to_no_end_in_its_time_is_taken_up_by_the_next_one(
+    ledger: Ledger, shopify: FakeShopify, desk: tuple[Reconciling, Clock]
+) -> None:
+    asking, clock = desk
+    for number in range(1, 26):
+        sold(shopify, number, clock.time - 3 * MINUTE + timedelta(seconds=number))
+    for run, faults in ((1, [None, Fault.ERROR]), (2, [Fault.ERROR])):
+        shopify.faults.extend(faults)  # type: ignore[arg-type]
+        with pytest.raises(ApplicationError):
+            await asking.reconcile_shop(request("shopify", f"run-{run}"))
+        clock.turn(minutes=61)
+    report = await asking.reconcile_shop(request("shopify", "run-3"))
+    assert (report.seen, report.filled) == (15, 15)
+    first = (await ledger.last_passes())[-1]
+    assert (await ledger.standing("shop:shopify")).watermark == first.began_at
+    # One that only began a moment ago may still be under way, so it is left alone.
+    shopify.faults.extend([None, Fault.ERROR])  # type: ignore[list-item]
+    with pytest.raises(ApplicationError):
+        await asking.reconcile_shop(request("shopify", "run-4"))
+    assert (await asking.reconcile_shop(request("shopify", "run-5"))).seen == 25
+    assert await doubled(ledger) == 0
+
+
 async def test_a_pass_is_the_same_pass_for_every_attempt(
     ledger: Ledger, shopify: FakeShopify, desk: tuple[Reconciling, Clock]
 ) -> None:

@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("began_at", _moment, nullable=False),
         sa.Column("ended_at", _moment),
         sa.Column("since", _moment),
+        sa.Column("watermark", _moment, nullable=False),
         sa.Column("cursor", sa.Text()),
         sa.Column("expected", sa.Integer()),
         sa.Column("seen", sa.Integer(), nullable=False),
