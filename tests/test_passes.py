@@ -11,6 +11,7 @@ from temporalio.exceptions import ApplicationError
 from activities.reconciling import Reconciling
 from journey.reconciling import FIRST_LOOK, OVERLAP, Gaps, Standing, heard_more, listened, subscribed
 from ledger import Ledger
+from ledger.inbox import InboxState
 from tests import payloads
 from tests.doors import World, open_world
 from tests.fakes import woocommerce
@@ -151,6 +152,21 @@ async def test_what_cannot_be_read_is_parked_once_and_counted(
     first = await asking.reconcile_shop(request("shopify", "run-1"))
     second = await asking.reconcile_shop(request("shopify", "run-2"))
     assert (first.unread, second.unread) == (1, 0)
+
+
+async def test_an_order_that_nobody_understands_keeps_no_other_from_being_read(
+    ledger: Ledger, shopify: FakeShopify, desk: tuple[Reconciling, Clock]
+) -> None:
+    asking, clock = desk
+    for number in (1, 2, 3):
+        sold(shopify, number, clock.time - 3 * MINUTE)
+    nothing = {"id": "no number", "quantity": 1}
+    shopify.fulfillments = [payloads.shopify_fulfillment(order_id=2, line_items=[nothing])]
+    report = await asking.reconcile_shop(request("shopify"))
+    assert (report.seen, report.filled, report.unread, report.problem) == (3, 2, 1, "")
+    [parked] = await ledger.inbox_rows(InboxState.PARKED)
+    assert "gid://shopify/Order/2" in (parked.raw or "")
+    assert (await ledger.standing("shop:shopify")).watermark == clock.time
 
 
 async def test_a_change_that_says_nothing_new_is_no_gap(

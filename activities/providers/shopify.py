@@ -124,7 +124,7 @@ class ShopifyShop:
         data = await self._page(f"updated_at:>='{place.since}'", place.after or None, counted=cursor is None)
         nodes, info = data["orders"]["nodes"], data["orders"]["pageInfo"]
         orders = [await self._whole(node) for node in nodes]
-        changes = tuple(change for order in orders for change in changes_of(order))
+        changes = tuple(change for order in orders for change in changes_of(order, since))
         following = None
         if info["hasNextPage"]:
             following = place.then(len(nodes), nodes[-1]["updatedAt"], info["endCursor"]).written()

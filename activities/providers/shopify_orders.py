@@ -12,7 +12,16 @@ from activities.shops import Changed
 Node = dict[str, Any]
 
 
-def changes_of(order: Node) -> Iterator[Changed]:
+def changes_of(order: Node, since: datetime) -> tuple[Changed, ...]:
+    """All that an order tells; one that cannot be understood is handed on as it is, to be parked where
+    people see it, and keeps no other from being read."""
+    try:
+        return tuple(_changes(order))
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return (Changed(since, {"line_items": None, "financial_status": None, "told": order}),)
+
+
+def _changes(order: Node) -> Iterator[Changed]:
     """The order as `orders/updated` tells it, and each of its parcels, checkpoints, refunds and returns as
     their own webhooks would have."""
     order_id = _number(order["legacyResourceId"])

@@ -51,7 +51,7 @@ class WooCommerceShop:
             per_page=ORDERS_AT_ONCE,
             page=number,
         )
-        changes = tuple(_changed(each) for each in _objects(found))
+        changes = tuple(_changed(each, since) for each in _objects(found))
         _not_ignored(changes, since)
         total, pages = _number(headers, "x-wp-total"), _number(headers, "x-wp-totalpages")
         following = f"{number + 1}/{total}" if number < pages else None
@@ -85,12 +85,13 @@ def _objects(found: Any) -> list[dict[str, Any]]:
     return [each for each in found if isinstance(each, dict)]
 
 
-def _changed(order: dict[str, Any]) -> Changed:
+def _changed(order: dict[str, Any], since: datetime) -> Changed:
     try:
-        at = datetime.fromisoformat(str(order.get("date_modified_gmt")))
+        at = datetime.fromisoformat(str(order.get("date_modified_gmt"))).replace(tzinfo=UTC)
     except ValueError:
-        raise ShopBusy("woocommerce told an order without the time of its change") from None
-    return Changed(at.replace(tzinfo=UTC), order)
+        # An order that was imported may have none; it was listed all the same.
+        at = since
+    return Changed(at, order)
 
 
 def _not_ignored(changes: tuple[Changed, ...], since: datetime) -> None:
