@@ -1,9 +1,8 @@
 """`starter.py reconcile`: ask now what was never told, and see what the last passes found."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -15,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from temporalio.client import Client
 
+from commands.terminal import AsJson, door, opened_ledger, run, show
 from journey.facts import Model
 from journey.reconciling import PassReport
 from journey.times import Instant
@@ -24,21 +24,12 @@ from runtime.connection import configured_address
 from runtime.embedded import running_server
 from runtime.inputs import InputError
 from runtime.schedule import next_reconciliation, passes_of, reconcile_now
-from runtime.settings import Settings, read_settings
+from runtime.settings import read_settings
 
 LOOK_EVERY = 0.25
 """Seconds between two looks at how far the passes are."""
 
-AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON, for machines.")]
-
-
-@dataclass(frozen=True)
-class Desk:
-    """What the commands need of the command line."""
-
-    run: Callable[[Coroutine[Any, Any, int | None]], None]
-    show: Callable[[Any, bool, Any], None]
-    door: Callable[[Settings], AbstractAsyncContextManager[tuple[Client, Ledger]]]
+app = typer.Typer()
 
 
 class Reconciled(Model):
@@ -50,20 +41,17 @@ class Reconciled(Model):
     paused: bool = Field(description="Whether somebody has paused the schedule.")
 
 
-def add_reconcile_command(app: typer.Typer, desk: Desk) -> None:
-    """Add `reconcile`."""
-
-    @app.command()
-    def reconcile(
-        listed: Annotated[bool, typer.Option("--list", help="Only show the last passes.")] = False,
-        since: Annotated[
-            str | None, typer.Option(help="Ask shops from this moment on: 2026-11-01T00:00:00+01:00.")
-        ] = None,
-        most: Annotated[int, typer.Option(help="At most so many passes, the newest.", min=1)] = 10,
-        as_json: AsJson = False,
-    ) -> None:
-        """Ask shops, payment and mail providers now for what they never told; show what was found."""
-        desk.run(_list(desk, most, as_json) if listed else _now(desk, since, most, as_json))
+@app.command()
+def reconcile(
+    listed: Annotated[bool, typer.Option("--list", help="Only show the last passes.")] = False,
+    since: Annotated[
+        str | None, typer.Option(help="Ask shops from this moment on: 2026-11-01T00:00:00+01:00.")
+    ] = None,
+    most: Annotated[int, typer.Option(help="At most so many passes, the newest.", min=1)] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Ask shops, payment and mail providers now for what they never told; show what was found."""
+    run(_list(most, as_json) if listed else _now(since, most, as_json))
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -78,22 +66,19 @@ def _moment(text: str | None) -> datetime | None:
     return found
 
 
-async def _list(desk: Desk, most: int, as_json: bool) -> int:
+async def _list(most: int, as_json: bool) -> int:
     """From the ledger alone where nothing runs: to look should not start anything."""
     settings = read_settings()
     if configured_address() is None and running_server(settings.home) is None:
-        ledger = await Ledger.open(settings.ledger())
-        try:
-            await _shown(desk, None, ledger, None, most, as_json)
-        finally:
-            await ledger.close()
+        async with opened_ledger(settings) as ledger:
+            _show(await _found(None, ledger, None, most), as_json)
         return 0
-    async with desk.door(settings) as (client, ledger):
-        await _shown(desk, client, ledger, None, most, as_json)
+    async with door(settings) as (client, ledger):
+        _show(await _found(client, ledger, None, most), as_json)
     return 0
 
 
-async def _now(desk: Desk, since: str | None, most: int, as_json: bool) -> int:
+async def _now(since: str | None, most: int, as_json: bool) -> int:
     settings, first = read_settings(), _moment(since)
     passes = passes_of(settings)
     if not passes:
@@ -101,12 +86,12 @@ async def _now(desk: Desk, since: str | None, most: int, as_json: bool) -> int:
             "nobody is to be asked: set THEREAFTER_SHOPIFY_URL, THEREAFTER_WOOCOMMERCE_URL, "
             "THEREAFTER_STRIPE_API_KEY or THEREAFTER_MAILER"
         )
-    async with desk.door(settings) as (client, ledger):
+    async with door(settings) as (client, ledger):
         handle = await reconcile_now(client, passes, first)
         described = await handle.describe()
         async with _watched(ledger, described.run_id, len(passes), as_json):
             end = await handle.result()
-        await _shown(desk, client, ledger, end.passes, most, as_json)
+        _show(await _found(client, ledger, end.passes, most), as_json)
     return 1 if any(each.problem for each in end.passes) else 0
 
 
@@ -140,14 +125,9 @@ def _doing(row: Pass) -> str:
     return f"{row.name}, {row.filled} filled" + (f", {row.problem}" if row.problem else "")
 
 
-async def _shown(  # noqa: PLR0913, PLR0917
-    desk: Desk,
-    client: Client | None,
-    ledger: Ledger,
-    reports: tuple[PassReport, ...] | None,
-    most: int,
-    as_json: bool,
-) -> None:
+async def _found(
+    client: Client | None, ledger: Ledger, reports: tuple[PassReport, ...] | None, most: int
+) -> tuple[Reconciled, list[Pass]]:
     rows = await ledger.last_passes(most)
     next_at, paused = await next_reconciliation(client) if client else (None, False)
     found = Reconciled(
@@ -156,7 +136,12 @@ async def _shown(  # noqa: PLR0913, PLR0917
         next_at=next_at,
         paused=paused,
     )
-    desk.show(found, as_json, passes_view(rows, found))
+    return found, rows
+
+
+def _show(told: tuple[Reconciled, list[Pass]], as_json: bool) -> None:
+    found, rows = told
+    show(found, as_json, passes_view(rows, found))
 
 
 def passes_view(rows: list[Pass], found: Reconciled) -> RenderableType:
