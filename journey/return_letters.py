@@ -1,11 +1,16 @@
-"""From a return to what `send_message` is asked: a letter about it."""
+"""The letters about a return: what `send_message` is asked, and what comes of it. Pure."""
+
+from datetime import datetime
 
 from journey.facts import LineQuantity, Order
-from journey.messages import ReturnContent, SendRequest
+from journey.messages import ReturnContent, SendReceipt, SendRequest, SendResult
+from journey.names import step_key
 from journey.playbook import MessageClass
+from journey.record import BREATH
 from journey.return_case import CaseLetter, ReturnCase, ReturnStart
 from journey.return_contract import Sums
 from journey.return_policy import Way
+from journey.state import Result
 from journey.times import later
 
 LETTERS = (
@@ -62,7 +67,7 @@ def letter_request(start: ReturnStart, case: ReturnCase, sums: Sums, letter: Cas
     )
     return SendRequest(
         order_id=start.order.order_id,
-        key=f"{letter.name}/{start.return_id}",
+        key=step_key(letter.name, start.return_id),
         step=letter.name,
         letter=letter.name,
         message_class=MessageClass.TRANSACTIONAL,
@@ -70,4 +75,51 @@ def letter_request(start: ReturnStart, case: ReturnCase, sums: Sums, letter: Cas
         placed_at=start.placed_at,
         case=content,
         due=letter.due,
+        retried_at=letter.retried_at,
     )
+
+
+def with_letter(case: ReturnCase, name: str, now: datetime) -> ReturnCase:
+    """The case in which this letter is due; the same one where it was before."""
+    return case if name in case.letters else _changed(case, CaseLetter(name=name, due=now))
+
+
+def with_receipt(case: ReturnCase, name: str, receipt: SendReceipt, now: datetime) -> ReturnCase:
+    """The case after `send_message` answered. What was sent was sent; any other answer is void for a letter
+    that an operator has skipped meanwhile."""
+    letter = case.letters[name]
+    if letter.result is not None and receipt.result is not SendResult.SENT:
+        return case
+    if receipt.result is SendResult.HELD:
+        due = max(receipt.until or now, now + BREATH)
+        return _changed(case, letter, due=due, reason=receipt.reason)
+    return _changed(case, letter, result=Result(receipt.result.value), reason=receipt.reason)
+
+
+def retried(case: ReturnCase, name: str, now: datetime) -> ReturnCase:
+    """The case in which a parked letter is due again at once."""
+    return _changed(case, case.letters[name], result=None, reason="", due=now, retried_at=now)
+
+
+def skipped(case: ReturnCase, name: str, reason: str) -> ReturnCase:
+    """The case in which a letter is left out."""
+    return _changed(case, case.letters[name], result=Result.SKIPPED, reason=reason)
+
+
+def letter_problem(start: ReturnStart, case: ReturnCase, key: str, *, parked: bool) -> str | None:
+    """Why an operator cannot act on the letter of this key."""
+    ahead = {
+        step_key(letter.name, start.return_id): letter
+        for letter in case.letters.values()
+        if letter.result in (None, Result.PARKED)
+    }
+    if key not in ahead:
+        return f"key: no letter {key} is ahead; these are: {', '.join(ahead) or 'none'}"
+    if parked and ahead[key].result is not Result.PARKED:
+        return f"key: {key} is not parked, so there is nothing to retry"
+    return None
+
+
+def _changed(case: ReturnCase, letter: CaseLetter, **changes: object) -> ReturnCase:
+    letters = {**case.letters, letter.name: letter.model_copy(update=changes)}
+    return case.model_copy(update={"letters": letters})
