@@ -67,7 +67,9 @@ class ReturnCase(Model):
     money_cures: str | None = Field(default=None, description="The failed refund in whose place it is.")
     money: RefundReceipt | None = None
     cures: int = 0
-    cure: CureRequest | None = Field(default=None, description="A person's latest word on a failed refund.")
+    cure: CureRequest | None = Field(
+        default=None, description="A person's word on a failed refund, until it is acted on."
+    )
     attention: str | None = None
     letters: dict[str, CaseLetter] = Field(default_factory=dict)
     outcome: ReturnOutcome | None = None

@@ -1,29 +1,46 @@
 """A return whose tasks take long, that goes on in new runs, and whose letters park."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from temporalio import activity
 from temporalio.client import WorkflowHandle, WorkflowHistory
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.worker import Replayer
 
 from activities.cases import Cases
-from journey.facts import LineQuantity, Order
+from journey.contract import StepRequest
+from journey.facts import LineQuantity, Order, ReturnOutcome
 from journey.names import TASK_QUEUE, return_workflow_id
+from journey.refunds import RefundState
 from journey.return_case import Label, ReturnCase, ReturnEnd, ReturnStart
-from journey.return_contract import ReturnDecision, ReturnRequest, Stage, Sums, Verdict
+from journey.return_contract import (
+    Cure,
+    CureRequest,
+    DecisionRequest,
+    ReturnDecision,
+    ReturnRequest,
+    Stage,
+    Sums,
+    Verdict,
+)
 from journey.return_policy import ReturnPolicy, Way
+from journey.state import Result
+from journey.times import later
 from ledger import Ledger
+from ledger.money_tables import payments
 from ledger.returns import ReturnRow
 from runtime.convert import DATA_CONVERTER
 from runtime.embedded import Server
+from runtime.returns import Refused, update_return
 from runtime.settings import Settings
-from tests.world import World, dev_world, line
+from tests.world import PATIENCE, Activities, World, a_profile, dev_world, line, paced, short_playbook
 from worker import build_activities, build_sandbox
 from workflows import visibility
 from workflows.return_journey import ReturnJourney
@@ -44,7 +61,7 @@ class SlowCases(Cases):
         await self._ledger.keep_return(row)
 
 
-def slow_ledger(takes: float) -> Any:
+def slow_ledger(takes: float) -> Activities:
     """The activities of production on a ledger that takes so many seconds."""
 
     def build(settings: Settings, ledger: Ledger) -> Sequence[Any]:
@@ -90,12 +107,13 @@ def new_run(order: Order, now: datetime, **policy: Any) -> ReturnStart:
 async def go_on(world: World, **policy: Any) -> Return:
     """A return in a new run that has nothing new to show to operators."""
     lines = (line(quantity=3),)
-    order_id, now = await world.place_order("ann", *lines), await world.now()
+    order_id = await world.place_order("ann", *lines)
+    now = await world.now()
     order = Order(
         order_id=order_id, customer_id="c_ann", lines=lines, currency="EUR", country="DE", zone="UTC"
     )
     start = new_run(order, now, **policy)
-    due = now + timedelta(days=0) + 0.2 * timedelta(seconds=float(start.policy.remind_after.split()[0]))
+    due = later(now, start.policy.remind_after, order.zone, start.day_seconds)
     seen = [
         SearchAttributePair(visibility.STAGE, "on_its_way"),
         SearchAttributePair(visibility.NEXT_DUE, due),
@@ -117,36 +135,150 @@ async def replay(history: WorkflowHistory) -> None:
     await replayer.replay_workflow(history)
 
 
-@pytest.mark.parametrize("cached", [0, 1000])
-async def test_a_date_that_comes_while_the_first_task_takes_long_is_replayed_as_it_was(
+@pytest.mark.parametrize("cached", [0, 1_000])
+async def test_what_happens_while_a_first_task_takes_long_is_replayed_as_it_was(
     server: Server, tmp_path: Path, cached: int
 ) -> None:
-    async with dev_world(server, tmp_path, activities=slow_ledger(1.4), max_cached_workflows=cached) as world:
-        returns = await asyncio.gather(*(go_on(world, remind_after=f"{days} days") for days in (1, 2, 3)))
-        await asyncio.sleep(3)
-        for each in returns:
+    async with dev_world(server, tmp_path, activities=slow_ledger(2.2), max_cached_workflows=cached) as world:
+        dates = [await go_on(world, remind_after=f"{days} days") for days in range(1, 7)]
+        told = [await go_on(world, wait_for_rest=f"{days} days") for days in range(1, 7)]
+        await asyncio.sleep(0.2)
+        came = await one_of_three(world)
+        await asyncio.gather(*(each.signal("return_received", came) for each in told))
+        await asyncio.gather(*(until_letter(world, each, "return_reminder") for each in dates))
+        await asyncio.gather(*(until_letter(world, each, "return_received") for each in told))
+        for each in (*dates, *told):
             await replay(await each.fetch_history())
             await each.terminate()
 
 
-@pytest.mark.parametrize("cached", [0, 1000])
-async def test_what_is_reported_while_the_first_task_takes_long_is_replayed_as_it_was(
-    server: Server, tmp_path: Path, cached: int
+async def one_of_three(world: World) -> dict[str, Any]:
+    lines = [{"line_id": "l1", "quantity": 1}]
+    return {"fact_id": "f1", "at": (await world.now()).isoformat(), "lines": lines}
+
+
+async def until_letter(world: World, journey: Return, name: str) -> None:
+    """Wait until it lies in the outbox."""
+    order_id = journey.id.split(":")[1]
+    async with asyncio.timeout(PATIENCE):
+        while f"{name}/r1" not in await world.letters_of(order_id):  # noqa: ASYNC110 a database tells nobody
+            await asyncio.sleep(0.05)
+
+
+UNITS = 40
+BOOK = paced(
+    short_playbook({"name": "order_confirmation", "after": "placed"}).model_copy(
+        update={
+            "returns": ReturnPolicy(
+                window="900 days", approve_up_to={"EUR": 1}, remind_after="900 days", wait_for_rest="900 days"
+            )
+        }
+    )
+)
+
+
+async def test_a_return_that_goes_on_in_new_runs_loses_nothing_and_repeats_nothing(
+    hasty_server: Server, tmp_path: Path
 ) -> None:
-    async with dev_world(server, tmp_path, activities=slow_ledger(2.2), max_cached_workflows=cached) as world:
-        for days in (1, 2, 3):
-            handle = await go_on(world, remind_after="900 days", wait_for_rest=f"{days} days")
-            await asyncio.sleep(0.3)
-            body = {
-                "fact_id": "f1",
-                "at": (await world.now()).isoformat(),
-                "lines": [{"line_id": "l1", "quantity": 1}],
+    async with dev_world(hasty_server, tmp_path, BOOK) as world:
+        orders = await asyncio.gather(*(lived_through(world, f"c{number}") for number in range(3)))
+        for number, order_id in enumerate(orders):
+            runs = await world.until_listed(f'WorkflowId = "return:{order_id}:r1"', at_least=3)
+            assert len(runs) >= 3
+            case = (await world.return_status(order_id)).case
+            assert sum(part.quantity for part in case.received) == UNITS
+            assert case.outcome is ReturnOutcome.REFUNDED
+            refunds = await world.ledger.refunds_of(order_id)
+            assert {refund.key: refund.state for refund in refunds} == {
+                "r1": RefundState.PARKED,
+                "r1/2": RefundState.SUCCEEDED,
             }
-            await handle.signal("return_received", body)
-        await asyncio.sleep(3)
-        async for run in world.client.list_workflows(
-            'WorkflowId STARTS_WITH "return:t" AND ExecutionStatus="Running"'
-        ):
-            handle = world.client.get_workflow_handle(run.id)
-            await replay(await handle.fetch_history())
-            await handle.terminate()
+            assert Counter(await world.letters_to(f"c{number}")) == {
+                "order_confirmation": 1,
+                "return_under_review/r1": 1,
+                "return_approved/r1": 1,
+                "return_received/r1": 1,
+                "return_refunded/r1": 1,
+            }
+
+
+async def lived_through(world: World, customer: str) -> str:
+    """A return amid so much noise that each of its stages begins a new run, with what matters in between."""
+    order_id = await world.place_order(customer, line(quantity=UNITS))
+    await world.ship(order_id)
+    await world.deliver(order_id)
+    await world.until(order_id, lambda status: "parcel_moved" in {each.kind for each in status.happened})
+    await held_by(world, order_id, "gone")
+    await world.ask(order_id)
+    await world.until_return(order_id, lambda status: status.case.attention == "decision")
+    decision = DecisionRequest(approve=True, by="maria")
+    await asyncio.gather(
+        noise(world, order_id), update_return(world.client, order_id, "r1", "decide_return", decision)
+    )
+    await world.until_return(order_id, lambda status: status.waits_for == "the first scan")
+    one = [{"line_id": "l1", "quantity": 1}]
+    await asyncio.gather(
+        *(world.tell_return(order_id, "return_received", lines=one) for _ in range(UNITS)),
+        noise(world, order_id),
+    )
+    await world.until_return(order_id, lambda status: status.waits_for == "the inspection")
+    await asyncio.gather(noise(world, order_id), world.tell_return(order_id, "return_inspected"))
+    await world.until_return(order_id, lambda status: status.case.attention == "refund_failed")
+    await held_by(world, order_id, "demo")
+    cure = CureRequest(how=Cure.MAKE_AGAIN, by="maria")
+    await asyncio.gather(
+        noise(world, order_id), update_return(world.client, order_id, "r1", "cure_refund", cure)
+    )
+    await world.return_(order_id).result()
+    return order_id
+
+
+async def noise(world: World, order_id: str) -> None:
+    """The carrier repeats that there is a label."""
+    moved = {"status": "label_made"}
+    await asyncio.gather(*(world.tell_return(order_id, "return_moved", **moved) for _ in range(50)))
+
+
+async def held_by(world: World, order_id: str, provider: str) -> None:
+    async with world.ledger.writing() as db:
+        await db.execute(update(payments).where(payments.c.order_id == order_id).values(provider=provider))
+
+
+async def test_a_parked_letter_of_a_return_is_seen_and_sent_or_left_out_by_an_operator(
+    server: Server, tmp_path: Path
+) -> None:
+    async with dev_world(server, tmp_path, BOOK.model_copy(update={"returns": ReturnPolicy()})) as world:
+        for name, result in (("retry_step", Result.SENT), ("skip_step", Result.SKIPPED)):
+            order_id = await world.place_order(name[:4], profile=a_profile("bob"))
+            await world.ship(order_id)
+            await world.move(order_id, "lost")
+            await world.until(order_id, lambda status: "parcel_moved" in {e.kind for e in status.happened})
+            await world.ask(order_id, kind="lost")
+            status = await world.until_return(order_id, lambda status: status.case.parked)
+            [parked] = status.case.parked
+            assert (status.case.needs, parked.reason) == ("parked", "the ledger does not know the customer")
+            await world.until_listed(f'WorkflowId = "return:{order_id}:r1" AND Attention = "parked"')
+            # The order goes on all the same.
+            await world.until(order_id, lambda status: "return_closed" in {e.kind for e in status.happened})
+
+            for key, problem in (
+                (
+                    "return_blessed/r1",
+                    "key: no letter return_blessed/r1 is ahead; these are: return_refunded/r1",
+                ),
+                (
+                    "return_refunded/r2",
+                    "key: no letter return_refunded/r2 is ahead; these are: return_refunded/r1",
+                ),
+            ):
+                with pytest.raises(Refused, match=problem):
+                    await update_return(world.client, order_id, "r1", name, StepRequest(key=key))
+
+            await world.ledger.keep_customer(a_profile(name[:4]))
+            key = "return_refunded/r1"
+            await update_return(world.client, order_id, "r1", name, StepRequest(key=key, reason="by_phone"))
+            await world.return_(order_id).result()
+            done = await world.return_status(order_id)
+            assert done.case.letters["return_refunded"].result is result
+            assert done.case.needs is None
+            assert await world.letters_to(name[:4]) == ([key] if result is Result.SENT else [])

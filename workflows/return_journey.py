@@ -180,17 +180,16 @@ class ReturnJourney(Casework):
 
     async def _cured(self, key: str) -> None:
         """Wait for a person to order another refund (which has a key of its own), or to pay otherwise."""
-        before = self._case.cures
         self._attention("refund_failed", Stage.SETTLING)
-        await self._until("a person to cure the refund", lambda: self._case.cures > before)
-        assert self._case.cure is not None
-        if self._case.cure.how is Cure.MAKE_AGAIN:
+        await self._until("a person to cure the refund", lambda: self._case.cure is not None)
+        cure = self._case.cure
+        assert cure is not None
+        self._change(cure=None, attention=None)
+        if cure.how is Cure.MAKE_AGAIN:
             again = f"{self._start.return_id}/{self._case.cures + 1}"
             self._change(money_key=again, money_cures=key)
         else:
-            await self._errands.note_paid(
-                PaidRequest(order_id=self._order_id, key=key, by=self._case.cure.by)
-            )
+            await self._errands.note_paid(PaidRequest(order_id=self._order_id, key=key, by=cure.by))
 
     async def _send_goods(self, settlement: Settlement) -> None:
         goods = GoodsRequest(
