@@ -6,6 +6,7 @@ from journey.facts import LineQuantity, Order
 from journey.messages import ReturnContent, SendReceipt, SendRequest, SendResult
 from journey.names import step_key
 from journey.playbook import MessageClass
+from journey.proration import goods_value
 from journey.record import BREATH
 from journey.return_case import CaseLetter, ReturnCase, ReturnStart
 from journey.return_contract import Sums
@@ -31,18 +32,34 @@ LETTERS = (
 """In the order in which a return may write them."""
 
 
-def specimen_content(order: Order) -> ReturnContent:
-    """A return of one of each, to show its letters with."""
+def specimen_content(order: Order, letter: str) -> ReturnContent:
+    """A return of one of each, to show this letter with: what is given back and what is kept, a tenth, add
+    up to what was paid for these units. A dearer exchange gives nothing back."""
+    paid = goods_value(order, {line.line_id: (0,) for line in order.lines})
+    dearer = letter == "exchange_difference"
+    kept = 0 if dearer or letter in _WITHOUT_FEE else paid // 10
     return ReturnContent(
         return_id="r1",
         kind="return",
         lines=tuple(LineQuantity(line_id=line.line_id, quantity=1) for line in order.lines),
         way="drop_off",
-        amount=order.lines[0].unit_price,
-        due=order.lines[0].unit_price,
+        settlement=_SETTLEMENTS.get(letter, "refund"),
+        amount=0 if dearer else paid - kept,
+        due=paid // 5 if dearer else 0,
+        kept=kept,
         carrier="Post",
         tracking_number="00340434161094042557",
     )
+
+
+_SETTLEMENTS = {
+    "return_credited": "credit",
+    "return_exchanged": "exchange",
+    "exchange_difference": "exchange",
+    "return_replaced": "replacement",
+}
+_WITHOUT_FEE = ("return_exchanged", "return_replaced")
+"""Whose letters say nothing of a fee."""
 
 
 def letter_request(start: ReturnStart, case: ReturnCase, sums: Sums, letter: CaseLetter) -> SendRequest:
