@@ -10,7 +10,7 @@ from journey.proration import goods_value
 from journey.record import BREATH
 from journey.return_case import CaseLetter, ReturnCase, ReturnStart
 from journey.return_contract import Sums
-from journey.return_policy import Way
+from journey.return_policy import Settlement, Way
 from journey.state import Result
 from journey.times import later
 
@@ -33,19 +33,20 @@ LETTERS = (
 
 
 def specimen_content(order: Order, letter: str) -> ReturnContent:
-    """A return of one of each, to show this letter with: what is given back and what is kept, a tenth, add
-    up to what was paid for these units. A dearer exchange gives nothing back."""
+    """A return of one of each, to show this letter with: what is given back, what is kept (a tenth) and what
+    is taken in exchange add up to what was paid for these units, or to that and what is still due."""
     paid = goods_value(order, {line.line_id: (0,) for line in order.lines})
-    dearer = letter == "exchange_difference"
-    kept = 0 if dearer or letter in _WITHOUT_FEE else paid // 10
+    settlement = _SETTLEMENTS.get(letter, Settlement.REFUND)
+    kept = 0 if settlement in (Settlement.EXCHANGE, Settlement.REPLACEMENT) else paid // 10
+    sums = Sums(goods=paid, restocking=kept, refund=paid - kept, exchange=_exchanged(letter, paid))
     return ReturnContent(
         return_id="r1",
         kind="return",
         lines=tuple(LineQuantity(line_id=line.line_id, quantity=1) for line in order.lines),
         way="drop_off",
-        settlement=_SETTLEMENTS.get(letter, "refund"),
-        amount=0 if dearer else paid - kept,
-        due=paid // 5 if dearer else 0,
+        settlement=str(settlement),
+        amount=0 if settlement is Settlement.REPLACEMENT else sums.back,
+        due=sums.due,
         kept=kept,
         carrier="Post",
         tracking_number="00340434161094042557",
@@ -53,13 +54,16 @@ def specimen_content(order: Order, letter: str) -> ReturnContent:
 
 
 _SETTLEMENTS = {
-    "return_credited": "credit",
-    "return_exchanged": "exchange",
-    "exchange_difference": "exchange",
-    "return_replaced": "replacement",
+    "return_credited": Settlement.CREDIT,
+    "return_exchanged": Settlement.EXCHANGE,
+    "exchange_difference": Settlement.EXCHANGE,
+    "return_replaced": Settlement.REPLACEMENT,
 }
-_WITHOUT_FEE = ("return_exchanged", "return_replaced")
-"""Whose letters say nothing of a fee."""
+
+
+def _exchanged(letter: str, paid: int) -> int:
+    """What is taken in exchange: for a fifth less, or a fifth more."""
+    return {"return_exchanged": paid - paid // 5, "exchange_difference": paid + paid // 5}.get(letter, 0)
 
 
 def letter_request(start: ReturnStart, case: ReturnCase, sums: Sums, letter: CaseLetter) -> SendRequest:

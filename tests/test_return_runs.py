@@ -39,9 +39,10 @@ from ledger.returns import ReturnRow
 from runtime.convert import DATA_CONVERTER
 from runtime.embedded import Server
 from runtime.returns import Refused, update_return
+from runtime.sandbox import build_sandbox
 from runtime.settings import Settings
 from tests.world import PATIENCE, Activities, World, a_profile, dev_world, line, paced, short_playbook
-from worker import build_activities, build_sandbox
+from worker import build_activities
 from workflows import visibility
 from workflows.clock import Clock
 from workflows.return_journey import ReturnJourney
@@ -115,7 +116,7 @@ async def go_on(world: World, **policy: Any) -> Return:
     )
     start = new_run(order, now, **policy)
     due = later(now, start.policy.remind_after, order.zone, start.day_seconds)
-    seen = [
+    seen: list[SearchAttributePair[Any]] = [
         SearchAttributePair(visibility.STAGE, "on_its_way"),
         SearchAttributePair(visibility.NEXT_DUE, due),
     ]
@@ -184,7 +185,7 @@ async def test_without_a_cache_every_step_of_a_return_is_a_replay_and_nothing_ch
         await world.return_(order_id).signal("return_received", await one_of_three(world))
         await world.until_return(order_id, lambda status: status.waits_for == "the inspection")
         await world.tell_return(order_id, "return_inspected")
-        end = await world.return_(order_id).result()
+        end = await result(world, order_id)
         assert (end.outcome, end.amount) == (ReturnOutcome.REFUNDED, 990)
         letters = await world.letters_of(order_id)
         assert set(letters.values()) == {1}
@@ -255,8 +256,13 @@ async def lived_through(world: World, customer: str) -> str:
     await asyncio.gather(
         noise(world, order_id), update_return(world.client, order_id, "r1", "cure_refund", cure)
     )
-    await world.return_(order_id).result()
+    await result(world, order_id)
     return order_id
+
+
+async def result(world: World, order_id: str) -> ReturnEnd:
+    async with asyncio.timeout(PATIENCE):
+        return await world.return_(order_id).result()
 
 
 async def noise(world: World, order_id: str) -> None:
@@ -303,7 +309,7 @@ async def test_a_parked_letter_of_a_return_is_seen_and_sent_or_left_out_by_an_op
             await world.ledger.keep_customer(a_profile(name[:4]))
             key = "return_refunded/r1"
             await update_return(world.client, order_id, "r1", name, StepRequest(key=key, reason="by_phone"))
-            await world.return_(order_id).result()
+            await result(world, order_id)
             done = await world.return_status(order_id)
             assert done.case.letters["return_refunded"].result is result
             assert done.case.needs is None
