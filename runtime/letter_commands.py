@@ -6,9 +6,10 @@ from pathlib import Path
 
 from email_validator import EmailNotValidError, validate_email
 
+from activities.attempts import Refused, Unclear
 from activities.letter_gallery import GallerySummary, Specimen, gallery_steps, specimen_request, write_gallery
 from activities.letters import Letters
-from activities.mailer import LetterError, Mail, Mailer, Refused, Unclear
+from activities.mailer import LetterError, Mail, Mailer
 from journey.playbook import Playbook
 from runtime.inputs import InputError, did_you_mean
 from runtime.orderfiles import OrderFile, read_order

@@ -114,7 +114,7 @@ async def go_on(world: World, **policy: Any) -> Return:
     order = Order(
         order_id=order_id, customer_id="c_ann", lines=lines, currency="EUR", country="DE", zone="UTC"
     )
-    start = new_run(order, now, **policy)
+    start = new_run(order, now, **{"expire_after": "9000 days", **policy})
     due = later(now, start.policy.remind_after, order.zone, start.day_seconds)
     seen: list[SearchAttributePair[Any]] = [
         SearchAttributePair(visibility.STAGE, "on_its_way"),
@@ -185,7 +185,7 @@ async def test_without_a_cache_every_step_of_a_return_is_a_replay_and_nothing_ch
         await world.return_(order_id).signal("return_received", await one_of_three(world))
         await world.until_return(order_id, lambda status: status.waits_for == "the inspection")
         await world.tell_return(order_id, "return_inspected")
-        end = await result(world, order_id)
+        end = await ended(world, order_id)
         assert (end.outcome, end.amount) == (ReturnOutcome.REFUNDED, 990)
         letters = await world.letters_of(order_id)
         assert set(letters.values()) == {1}
@@ -256,11 +256,11 @@ async def lived_through(world: World, customer: str) -> str:
     await asyncio.gather(
         noise(world, order_id), update_return(world.client, order_id, "r1", "cure_refund", cure)
     )
-    await result(world, order_id)
+    await ended(world, order_id)
     return order_id
 
 
-async def result(world: World, order_id: str) -> ReturnEnd:
+async def ended(world: World, order_id: str) -> ReturnEnd:
     async with asyncio.timeout(PATIENCE):
         return await world.return_(order_id).result()
 
@@ -309,7 +309,7 @@ async def test_a_parked_letter_of_a_return_is_seen_and_sent_or_left_out_by_an_op
             await world.ledger.keep_customer(a_profile(name[:4]))
             key = "return_refunded/r1"
             await update_return(world.client, order_id, "r1", name, StepRequest(key=key, reason="by_phone"))
-            await result(world, order_id)
+            await ended(world, order_id)
             done = await world.return_status(order_id)
             assert done.case.letters["return_refunded"].result is result
             assert done.case.needs is None
