@@ -1,7 +1,7 @@
 """Plays returns to each of their ends, and keeps the histories of the returns and of their orders for ever.
 
-`python -m tests.histories.record_returns v2 [STORY...]` adds to a folder, those stories or all; a file that is
-there is never written again.
+`python -m tests.histories.record_returns v2 [STORY...]` adds those stories, or all, to a folder; a file that
+is there is never written again.
 """
 
 import asyncio
@@ -193,8 +193,11 @@ async def _long(world: World, order_id: str) -> None:
         await _tell(world, order_id, "return_moved", status="label_made")
     decision = DecisionRequest(approve=True, by="maria")
     await update_return(world.client, order_id, "r1", "decide_return", decision)
+    await world.until_return(order_id, lambda status: status.waits_for == "the first scan")
     await _tell(world, order_id, *["return_moved"] * 20, status="label_made")
-    await _tell(world, order_id, "return_received", "return_inspected")
+    await _tell(world, order_id, "return_received")
+    await world.until_return(order_id, lambda status: status.waits_for == "the inspection")
+    await _tell(world, order_id, "return_inspected")
 
 
 STORIES: dict[str, tuple[Any, Path_]] = {
