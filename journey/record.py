@@ -3,9 +3,10 @@
 from datetime import datetime, timedelta
 
 from journey.facts import Fact, NotUnderstood, OrderPlaced, believable, not_understood
+from journey.fold import fold
 from journey.messages import SendReceipt, SendResult
 from journey.plan import PlannedStep
-from journey.state import Deferral, JourneyState, Outcome, Result, fold
+from journey.state import Deferral, JourneyState, Outcome, Result
 from journey.times import DAY
 
 BREATH = timedelta(seconds=30)
