@@ -27,8 +27,11 @@ def die() -> None:
 
 
 _PROCESSES = multiprocessing.get_context("forkserver")
+# With what is otherwise loaded at its first use, which each process would pay for.
 _PROCESSES.set_forkserver_preload(
     [
+        "anyio._backends._asyncio",
+        "stripe._refund_service",
         "tests.crashes",
         "tests.refund_crashes",
         "alembic.runtime.migration",
