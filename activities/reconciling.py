@@ -11,10 +11,11 @@ from typing import NoReturn
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.attempts import Refused, Unclear
 from activities.mail_pass import MailPass
 from activities.mailer import Mailer
 from activities.payment_pass import PaymentPass, Tell
-from activities.payments import RefundLister, Refused, Unclear
+from activities.payments import RefundLister
 from activities.shop_pass import ShopPass, Translate
 from activities.shops import Shop, ShopBusy, ShopRefused
 from journey.names import return_workflow_id

@@ -13,7 +13,8 @@ from typing import Any
 import stripe
 from stripe import HTTPXClient, StripeClient
 
-from activities.payments import RefundPage, Refused, Unclear
+from activities.attempts import Refused, Unclear
+from activities.payments import RefundPage
 from activities.stripe_words import listed_refund, seen_refund, to_stripe
 from ledger.payments import Payment, Refund, Seen
 

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from tests.fakes.graphql import Connection, UnknownField, answered, read
-from tests.fakes.loopback import Asked, Loopback, Reply
+from tests.fakes.small_server import Asked, Loopback, Reply
 
 TOKEN = "shpat_of_the_tests"
 APP = ("app-of-the-tests", "secret-of-the-tests")

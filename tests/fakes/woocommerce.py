@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.fakes.loopback import Asked, Loopback, Reply
+from tests.fakes.small_server import Asked, Loopback, Reply
 
 KEY, SECRET = "ck_of_the_tests", "cs_of_the_tests"
 _SORTS = {"date", "id", "include", "title", "slug", "modified"}
