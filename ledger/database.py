@@ -31,9 +31,10 @@ class LedgerError(Exception):
 class Database:
     """An engine, and the two kinds of transaction. Open it with `await Ledger.open(url)`."""
 
-    def __init__(self, engine: AsyncEngine, writer: AsyncEngine | None = None) -> None:
+    def __init__(self, engine: AsyncEngine, patient: AsyncEngine | None = None) -> None:
         self._engine = engine
-        self._writer = (writer or engine).execution_options(ledger_write=True)
+        self._writer = engine.execution_options(ledger_write=True)
+        self._patient = patient or engine
         self.is_sqlite = engine.dialect.name == "sqlite"
         # Waiting in line costs less than SQLite's polling for its lock.
         self._turn: AbstractAsyncContextManager[Any] = asyncio.Lock() if self.is_sqlite else nullcontext()
@@ -58,7 +59,7 @@ class Database:
         return database
 
     async def close(self) -> None:
-        await self._writer.dispose()
+        await self._patient.dispose()
         await self._engine.dispose()
 
     @asynccontextmanager
@@ -75,9 +76,9 @@ class Database:
 
     @asynccontextmanager
     async def bare(self) -> AsyncIterator[AsyncConnection]:
-        """A connection outside any transaction, for what has no place in one."""
+        """A connection outside any transaction, for what has no place in one and may take its time."""
         options = {"isolation_level": "AUTOCOMMIT", "ledger_bare": True}
-        async with self._turn, self._engine.execution_options(**options).connect() as db:
+        async with self._turn, self._patient.execution_options(**options).connect() as db:
             yield db
 
     def insert(self, table: Table) -> Insert:
@@ -129,7 +130,7 @@ def _cause(error: Exception) -> str:
 
 
 def _engines(url: str) -> tuple[AsyncEngine, ...]:
-    """The engine that reads, and the one that writes if that is another."""
+    """The engine for transactions, and the one for what takes its time if that is another."""
     try:
         parsed = make_url(url)
     except ArgumentError:
@@ -153,8 +154,8 @@ def _sqlite_engines(url: URL) -> tuple[AsyncEngine, ...]:
         raise LedgerError(f"ledger_url: its folder cannot be made: {_cause(error)}") from None
     creator = partial(inline_sqlite.connect, url.database)
     engines = (
-        create_async_engine(url, hide_parameters=True, connect_args={"timeout": LOCK_WAIT}),
         create_async_engine(url, hide_parameters=True, async_creator=creator),
+        create_async_engine(url, hide_parameters=True, connect_args={"timeout": LOCK_WAIT}),
     )
     for engine in engines:
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)

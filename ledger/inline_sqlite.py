@@ -1,8 +1,8 @@
 """SQLite without a thread for each statement: what `aiosqlite` offers, as far as SQLAlchemy asks for it.
 
 A statement of ours takes some 20 microseconds; handing it to a thread and back costs ten times as much, and
-`aiosqlite` does so four times for each. What can take long is waited for without holding up anybody: another
-process's write, by asking again, and the disk, by committing in a thread.
+`aiosqlite` does so four times for each, while everybody else waits for the lock. Only for another process's
+write is waited with the loop free, by asking again.
 """
 
 import asyncio
@@ -86,13 +86,9 @@ class Connection:
         return self._connection.isolation_level
 
     async def commit(self) -> None:
-        """On the disk when it returns. What has begun is waited for, even by who is cancelled meanwhile."""
-        committing = asyncio.create_task(asyncio.to_thread(self._connection.commit))
-        try:
-            await asyncio.shield(committing)
-        except asyncio.CancelledError:
-            await asyncio.wait([committing])
-            raise
+        """On the disk when it returns. A thread that commits would hold the lock until it gets its turn, and
+        on a busy machine that takes many times as long as the disk."""
+        self._connection.commit()
 
     async def rollback(self) -> None:
         self._connection.rollback()
