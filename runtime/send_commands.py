@@ -25,7 +25,6 @@ Run = Callable[[Coroutine[Any, Any, int | None]], None]
 CustomerId = Annotated[str, typer.Argument(help="The customer's id.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON, for machines.")]
 Class = Annotated[MessageClass, typer.Option("--class", help="The class of letters.")]
-_SCREEN = Console()
 
 _COLOURS = {
     SendState.DELIVERED: "green",
@@ -176,7 +175,7 @@ def _show(model: Model, as_json: bool, view: RenderableType) -> None:
     if as_json:
         print(model.model_dump_json(exclude_none=True))  # noqa: T201
     else:
-        _SCREEN.print(view)
+        Console().print(view)
 
 
 def _sends_view(found: list[Send]) -> RenderableType:

@@ -14,9 +14,9 @@ from temporalio.worker import Replayer
 from activities.messages import Messages
 from journey.plan import PlannedStep
 from runtime.convert import DATA_CONVERTER
+from runtime.sandbox import build_sandbox
 from tests.histories import record
 from tests.world import ROOT
-from worker import build_sandbox
 from workflows import order_journey, policies
 from workflows.order_journey import OrderJourney
 from workflows.return_journey import ReturnJourney
