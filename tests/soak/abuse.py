@@ -112,7 +112,7 @@ def _scratched(body: bytes, chance: random.Random) -> bytes:
 
 
 async def _posted(world: World, source: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
-    latin = {name: value.encode("latin-1", "replace") for name, value in headers.items()}
+    latin = {name.encode(): value.encode("latin-1", "replace") for name, value in headers.items()}
     return await world.http.post(f"/webhooks/{source}", content=body, headers=latin)
 
 
