@@ -31,7 +31,8 @@ from activities.refunds import Refunds
 from journey.names import TASK_QUEUE
 from ledger import Ledger
 from ledger.database import LedgerError
-from runtime.connection import temporal
+from runtime.connection import configured_address, temporal
+from runtime.courtesy import step_back
 from runtime.inputs import InputError
 from runtime.logs import configure_logs, configure_telemetry
 from runtime.sandbox import build_sandbox
@@ -176,6 +177,8 @@ async def _asked_to_stop() -> None:
 def main() -> int:
     configure_logs()
     try:
+        if configured_address() is None:
+            step_back()  # the server that we start on this machine inherits it
         asyncio.run(serve(read_settings()))
     except InputError as error:
         print(str(error), file=sys.stderr)  # noqa: T201

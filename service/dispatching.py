@@ -18,6 +18,7 @@ import structlog
 
 from journey.playbook import Playbook
 from ledger import Ledger
+from runtime.courtesy import step_back
 from runtime.delivery import Delivery
 from runtime.dispatch import Dispatcher, Reach
 from runtime.logs import configure_logs, configure_telemetry
@@ -27,9 +28,6 @@ from runtime.settings import Settings, read_settings
 
 Poke = Callable[[], None]
 """Says that something has come in."""
-
-BEHIND = 5
-"""How much nicer than the doors the dispatcher is to others, as in `nice`."""
 
 AGAIN = 1.0
 """Seconds until a dispatcher that died is started again."""
@@ -131,7 +129,7 @@ async def _standard_input() -> asyncio.StreamReader:
 def main() -> None:
     # Ctrl-C in a terminal reaches both; the doors end first, and then the lines do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(BEHIND)
+    step_back()
     configure_logs()
     configure_telemetry()
     asyncio.run(dispatch(read_settings()))

@@ -27,7 +27,7 @@ async def kill_servers(
     progress: Progress = unseen,
     *,
     control: bool = False,
-    apart: tuple[float, float] = (2.0, 6.0),
+    apart: tuple[float, float] = (1.0, 4.0),
     rate: float = 3.0,
 ) -> Verdict:
     """Kill the server every few seconds, each time for up to two. With `control`, what comes in is handed on
