@@ -1,6 +1,7 @@
 """Running the doors, and beside them or within them the dispatcher that empties the inbox."""
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -56,6 +57,9 @@ async def serve(settings: Settings) -> None:
     try:
         async with dispatcher_beside() as poke, open_doors(settings, ledger, looking, poke) as doors:
             server = _Server(_config(doors, settings))
+            # What is there for good need not be looked through again and again, while webhooks wait.
+            gc.collect()
+            gc.freeze()
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, server.stop)
             await server.serve()
