@@ -29,6 +29,9 @@ from tests.strategies import PLACED_AT, an_order
 from tests.world import DEFAULT, World, activities_with, dev_world
 
 PARCELS = 40
+NEW_RUN = "limit.historyCount.suggestContinueAsNew=500"
+"""Events after which the server suggests a new run; in production it is 4,096."""
+
 STEPS = ("order_confirmation", "shipping_confirmation", "out_for_delivery", "delivered")
 WORDS = ("label_made", "handed_over", "in_transit", "out_for_delivery", "attempt_failed", "delayed")
 
@@ -183,8 +186,8 @@ async def _runs(shop: World, order_id: str) -> int:
 
 
 async def stormed(folder: Path, seed: int, events: int, progress: Progress = unseen) -> Verdict:
-    """The same on a server of its own, with the limits of production."""
-    async with embedded_server(folder / "server") as server:
+    """The same on a server of its own, which wants a new run every now and then."""
+    async with embedded_server(folder / "server", [NEW_RUN]) as server:
         return await storm(server, folder, seed, events, progress)
 
 
