@@ -4,6 +4,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from journey.names import step_key
 from journey.return_case import ReturnStatus
 from journey.return_contract import ReturnDecision
 from ledger.payments import Refund
@@ -36,14 +37,18 @@ def return_view(status: ReturnStatus) -> RenderableType:
     """How far a return is."""
     case = status.case
     head = Text.assemble((f"return {status.return_id} of order {status.order_id}", "bold"), f"  {case.stage}")
-    if case.attention:
-        head.append(f"  needs attention: {_words(case.attention)}", style="red")
+    if case.needs:
+        head.append(f"  needs attention: {_words(case.needs)}", style="red")
     if status.waits_for:
         head.append(f"  waits for {status.waits_for}")
     story = _table("when (UTC)", "what", "note")
     for each in case.story:
         story.add_row(f"{each.at:%Y-%m-%d %H:%M}", _words(each.kind), each.note or "")
-    return Group(head, "", story)
+    letters = _table("letter", "when (UTC)", "result", "why")
+    for name, letter in case.letters.items():
+        when = f"{letter.due:%Y-%m-%d %H:%M}"
+        letters.add_row(step_key(name, status.return_id), when, letter.result or "ahead", letter.reason)
+    return Group(head, "", story, "", letters) if case.letters else Group(head, "", story)
 
 
 def refunds_view(refunds: list[Refund]) -> RenderableType:

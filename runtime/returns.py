@@ -137,7 +137,10 @@ async def _start(client: Client, start: ReturnStart) -> None:
 async def update_return(
     client: Client, order_id: str, return_id: str, name: str, request: Any
 ) -> ReturnStatus:
-    """`decide_return`, `cancel_return` or `cure_refund`. Raises `Refused` or `UnknownReturn`."""
+    """`decide_return`, `cancel_return`, `cure_refund`, `retry_step` or `skip_step`.
+
+    Raises `Refused` or `UnknownReturn`.
+    """
     try:
         status: ReturnStatus = await return_handle(client, order_id, return_id).execute_update(
             name, request, result_type=ReturnStatus

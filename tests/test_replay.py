@@ -63,7 +63,7 @@ def test_the_corpus_has_what_happens_to_few_journeys() -> None:
 
 
 async def upsert_after_the_timer(self: OrderJourney, wake: Any, ahead: list[PlannedStep]) -> None:
-    self._alarm.set(wake, self._now, "")
+    self._alarm.set(wake, "")
     await asyncio.sleep(0)
     show(self, ahead)
     await workflow.wait_condition(lambda: self._news or self._alarm.rang)
