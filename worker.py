@@ -154,6 +154,8 @@ async def serve(settings: Settings) -> None:
     """Work until asked to stop, then finish what is being done."""
     log = structlog.get_logger("thereafter.worker")
     configure_telemetry(settings.metrics_address)
+    # From the first moment: who dies while the server starts would leave it behind.
+    stop = _asked_to_stop()
     ledger = await Ledger.open(settings.ledger())
     try:
         async with (
@@ -161,17 +163,17 @@ async def serve(settings: Settings) -> None:
             build_worker(connection.client, build_activities(settings, ledger)),
         ):
             log.info("working", task_queue=TASK_QUEUE, ui=connection.server and connection.server.ui)
-            await _asked_to_stop()
+            await stop.wait()
             log.info("stopping")
     finally:
         await ledger.close()
 
 
-async def _asked_to_stop() -> None:
+def _asked_to_stop() -> asyncio.Event:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
+    return stop
 
 
 def main() -> int:
