@@ -13,7 +13,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-h
 SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench gallery catalogs contracts lock clean
+.PHONY: help demo test check bench soak gallery catalogs contracts lock clean
 
 help: ## show this list
 	@echo "Thereafter: everything a shop does for its customer after the order is paid"
@@ -46,6 +46,9 @@ bench: $(VENV)/.dev ## what a journey, a letter and a webhook cost; writes build
 	@$(BIN)/python -m benchmarks.bench_journey $(ARGS)
 	@$(BIN)/python -m benchmarks.bench_letters
 	@$(BIN)/python -m benchmarks.bench_webhooks
+
+soak: $(VENV)/.dev ## faults for minutes instead of seconds: ARGS="--fault 2 --minutes 5"
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 lock: $(BIN)/uv ## write the lock files again after a change of pyproject.toml; UPGRADE=1 takes newer versions
 	@$(COMPILE) -o requirements.lock

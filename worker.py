@@ -34,7 +34,8 @@ from activities.shops import Shop
 from journey.names import TASK_QUEUE
 from ledger import Ledger
 from ledger.database import LedgerError
-from runtime.connection import temporal
+from runtime.connection import configured_address, temporal
+from runtime.courtesy import step_back
 from runtime.inputs import InputError
 from runtime.logs import configure_logs, configure_telemetry
 from runtime.sandbox import build_sandbox
@@ -198,6 +199,8 @@ async def serve(settings: Settings) -> None:
     """Work until asked to stop, then finish what is being done."""
     log = structlog.get_logger("thereafter.worker")
     configure_telemetry(settings.metrics_address)
+    # From the first moment: who dies while the server starts would leave it behind.
+    stop = _asked_to_stop()
     ledger = await Ledger.open(settings.ledger())
     try:
         async with (
@@ -206,7 +209,7 @@ async def serve(settings: Settings) -> None:
         ):
             await _scheduled(connection.client, settings)
             log.info("working", task_queue=TASK_QUEUE, ui=connection.server and connection.server.ui)
-            await _asked_to_stop()
+            await stop.wait()
             log.info("stopping")
     finally:
         await ledger.close()
@@ -221,16 +224,18 @@ async def _scheduled(client: Client, settings: Settings) -> None:
         log.warning("no schedule for reconciliations", problem=error.status.name)
 
 
-async def _asked_to_stop() -> None:
+def _asked_to_stop() -> asyncio.Event:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
+    return stop
 
 
 def main() -> int:
     configure_logs()
     try:
+        if configured_address() is None:
+            step_back()  # the server that we start on this machine inherits it
         asyncio.run(serve(read_settings()))
     except InputError as error:
         print(str(error), file=sys.stderr)  # noqa: T201

@@ -4,22 +4,22 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Self
 
 from alembic.util import CommandError
 from asyncpg.exceptions import PostgresError
-from sqlalchemy import ColumnElement, Table, event
+from sqlalchemy import Column, ColumnElement, Table, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from ledger import inline_sqlite
+from ledger.inline_sqlite import LOCK_WAIT
 from ledger.migration import migrate
-
-LOCK_WAIT = 30.0
-"""Seconds that a write waits for another process's write, on SQLite."""
 
 Insert = postgresql.Insert | sqlite.Insert
 
@@ -31,9 +31,10 @@ class LedgerError(Exception):
 class Database:
     """An engine, and the two kinds of transaction. Open it with `await Ledger.open(url)`."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, patient: AsyncEngine | None = None) -> None:
         self._engine = engine
         self._writer = engine.execution_options(ledger_write=True)
+        self._patient = patient or engine
         self.is_sqlite = engine.dialect.name == "sqlite"
         # Waiting in line costs less than SQLite's polling for its lock.
         self._turn: AbstractAsyncContextManager[Any] = asyncio.Lock() if self.is_sqlite else nullcontext()
@@ -45,7 +46,7 @@ class Database:
         Raises `LedgerError` for a URL that is neither a SQLite file nor PostgreSQL with an async driver,
         for a database that cannot be reached, and for tables that are newer than this program.
         """
-        database = cls(_engine(url))
+        database = cls(*_engines(url))
         try:
             async with database.writing() as db:
                 await migrate(db)
@@ -58,6 +59,7 @@ class Database:
         return database
 
     async def close(self) -> None:
+        await self._patient.dispose()
         await self._engine.dispose()
 
     @asynccontextmanager
@@ -74,14 +76,14 @@ class Database:
 
     @asynccontextmanager
     async def bare(self) -> AsyncIterator[AsyncConnection]:
-        """A connection outside any transaction, for what has no place in one."""
+        """A connection outside any transaction, for what has no place in one and may take its time."""
         options = {"isolation_level": "AUTOCOMMIT", "ledger_bare": True}
-        async with self._turn, self._engine.execution_options(**options).connect() as db:
+        async with self._turn, self._patient.execution_options(**options).connect() as db:
             yield db
 
     def insert(self, table: Table) -> Insert:
         """An insert that can say what to do on a conflict."""
-        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+        return insert_into(table, self.is_sqlite)
 
     def upsert(
         self,
@@ -98,16 +100,27 @@ class Database:
         self, db: AsyncConnection, table: Table, rows: list[dict[str, Any]], key: Iterable[Any]
     ) -> None:
         """Write rows, all of the same columns, over those that have the same keys."""
-        if not rows:
-            return
-        statement = self.insert(table)
-        written = {name: statement.excluded[name] for name in rows[0]}
-        await db.execute(statement.on_conflict_do_update(index_elements=list(key), set_=written), rows)
+        if rows:
+            names = frozenset(rows[0])
+            await db.execute(overwriting(self.is_sqlite, table, names, tuple(key)), rows)
+
+
+@cache
+def overwriting(is_sqlite: bool, table: Table, names: frozenset[str], key: tuple[Column[Any], ...]) -> Insert:
+    """An insert that writes these columns over those of a row with the same key. To build a statement costs
+    more than to run it, so each is built once."""
+    statement = insert_into(table, is_sqlite)
+    written = {name: statement.excluded[name] for name in names}
+    return statement.on_conflict_do_update(index_elements=list(key), set_=written)
 
 
 def insert(db: AsyncConnection, table: Table) -> Insert:
     """`Database.insert` for who has only a connection."""
-    return sqlite.insert(table) if db.dialect.name == "sqlite" else postgresql.insert(table)
+    return insert_into(table, db.dialect.name == "sqlite")
+
+
+def insert_into(table: Table, is_sqlite: bool) -> Insert:
+    return sqlite.insert(table) if is_sqlite else postgresql.insert(table)
 
 
 def _cause(error: Exception) -> str:
@@ -116,37 +129,44 @@ def _cause(error: Exception) -> str:
     return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
-def _engine(url: str) -> AsyncEngine:
+def _engines(url: str) -> tuple[AsyncEngine, ...]:
+    """The engine for transactions, and the one for what takes its time if that is another."""
     try:
         parsed = make_url(url)
     except ArgumentError:
         raise LedgerError("ledger_url: should be an SQLAlchemy URL") from None
     driver = parsed.drivername
     if driver == "sqlite+aiosqlite":
-        return _sqlite_engine(parsed)
+        return _sqlite_engines(parsed)
     if driver == "postgresql+asyncpg":
-        return create_async_engine(url, hide_parameters=True, pool_pre_ping=True)
+        return (create_async_engine(url, hide_parameters=True, pool_pre_ping=True),)
     raise LedgerError(
         f"ledger_url: should start with sqlite+aiosqlite:// or postgresql+asyncpg://, not {driver}://"
     )
 
 
-def _sqlite_engine(url: URL) -> AsyncEngine:
+def _sqlite_engines(url: URL) -> tuple[AsyncEngine, ...]:
     if not url.database or url.database == ":memory:":
         raise LedgerError("ledger_url: should name a file, since a ledger outlives its process")
     try:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LedgerError(f"ledger_url: its folder cannot be made: {_cause(error)}") from None
-    engine = create_async_engine(url, hide_parameters=True, connect_args={"timeout": LOCK_WAIT})
-    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-    event.listen(engine.sync_engine, "begin", _begin_sqlite)
-    return engine
+    creator = partial(inline_sqlite.connect, url.database)
+    engines = (
+        create_async_engine(url, hide_parameters=True, async_creator=creator),
+        create_async_engine(url, hide_parameters=True, connect_args={"timeout": LOCK_WAIT}),
+    )
+    for engine in engines:
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engines
 
 
 def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
     # The driver's own idea of when a transaction begins is switched off: `_begin_sqlite` says it.
-    connection.isolation_level = None
+    if connection.isolation_level is not None:
+        connection.isolation_level = None
     cursor = connection.cursor()
     try:
         _use_wal(cursor)

@@ -3,18 +3,21 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Update, bindparam, func, or_, select, update
+from sqlalchemy import BindParameter, Integer, Update, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
 from journey.facts import Model
 from journey.times import Instant
+from ledger.database import insert_into
 from ledger.door_tables import inbox, parcels, provider_events
 from ledger.incoming import Acceptance, Deed, Incoming
 from ledger.missing import Missing
 from ledger.people import keep_people
-from ledger.tables import orders
+from ledger.tables import Moment, orders
 
 
 class InboxState(StrEnum):
@@ -65,9 +68,9 @@ class Inbox(Missing):
 
         A statement costs far more than a row, so there is one for all rows of a table.
         """
-        statement = self.insert(inbox).on_conflict_do_nothing().returning(inbox.c.source, inbox.c.event_id)
+        values = [_new_row(each, now) for each in incoming]
         async with self.writing() as db:
-            rows = await db.execute(statement, [_new_row(each, now) for each in incoming])
+            rows = await db.execute(_unless_known(self.is_sqlite), values)
             fresh = {(str(row[0]), str(row[1])) for row in rows}
             # Of several with one id in the same batch, the first is the one that was written.
             new = {key: each for each in reversed(incoming) if (key := (each.source, each.event_id)) in fresh}
@@ -87,16 +90,13 @@ class Inbox(Missing):
         if events:
             await db.execute(self.insert(provider_events).on_conflict_do_nothing(), events)
         if pointers:
-            await _wake(db, inbox.c.order_id.in_([pointer.order_id for pointer in pointers]), now)
+            await _wake(db, [pointer.order_id for pointer in pointers], now)
 
     async def claim_inbox(self, most: int, now: datetime, lease: timedelta) -> list[InboxRow]:
         """Take undelivered rows, the oldest first; nobody else gets them before the lease ends."""
-        free = or_(inbox.c.leased_until.is_(None), inbox.c.leased_until <= now)
-        due = select(inbox.c.number).where(inbox.c.state == InboxState.RECEIVED, inbox.c.due_at <= now, free)
-        chosen = due.order_by(inbox.c.number).limit(most).with_for_update(skip_locked=True)
-        statement = update(inbox).where(inbox.c.number.in_(chosen)).values(leased_until=now + lease)
+        taken = {"now": now, "most": most, "until": now + lease}
         async with self.writing() as db:
-            rows = await db.execute(statement.returning(*inbox.c))
+            rows = await db.execute(_CLAIM, taken)
         found = [InboxRow.model_validate(row._asdict()) for row in rows]
         return sorted(found, key=lambda row: row.number)
 
@@ -109,7 +109,7 @@ class Inbox(Missing):
     async def wake_inbox(self, order_id: str, now: datetime) -> None:
         """Let events that wait for an order be tried at once."""
         async with self.writing() as db:
-            await _wake(db, inbox.c.order_id == order_id, now)
+            await _wake(db, [order_id], now)
 
     async def inbox_rows(
         self, state: InboxState | None = None, *, number: int | None = None, most: int = 100
@@ -208,37 +208,61 @@ async def _known(db: AsyncConnection, each: Incoming) -> Acceptance:
     return Acceptance.REPEATED if same else Acceptance.CONFLICT
 
 
-async def _wake(db: AsyncConnection, which: ColumnElement[bool], now: datetime) -> None:
-    waiting = (inbox.c.state == InboxState.RECEIVED) & (inbox.c.due_at > now)
-    await db.execute(update(inbox).where(waiting, which).values(due_at=now))
+async def _wake(db: AsyncConnection, order_ids: list[str], now: datetime) -> None:
+    await db.execute(_WAKE, {"now": now, "orders": order_ids})
 
 
 def _settled(verdicts: list[Verdict], now: datetime) -> Iterator[tuple[Update, list[dict[str, object]]]]:
     """One statement for the rows that have come to an end, and one for those that are tried again."""
-    which = (inbox.c.number == bindparam("row")) & (inbox.c.state == InboxState.RECEIVED)
-    told: dict[str, Any] = {"reason": bindparam("told"), "leased_until": None}
-    ended = [verdict for verdict in verdicts if verdict.state is not InboxState.RECEIVED]
+    ended = [each for each in verdicts if each.state is not InboxState.RECEIVED]
+    waiting = [each for each in verdicts if each.state is InboxState.RECEIVED]
     if ended:
-        values = {**told, "state": bindparam("to"), "ended_at": now}
         yield (
-            update(inbox).where(which).values(values),
-            [{"row": each.number, "told": each.reason, "to": each.state} for each in ended],
+            _END,
+            [{"row": each.number, "told": each.reason, "to": each.state, "now": now} for each in ended],
         )
-    waiting = [verdict for verdict in verdicts if verdict.state is InboxState.RECEIVED]
     if waiting:
-        values = {**told, "due_at": bindparam("due"), "attempts": inbox.c.attempts + bindparam("more")}
-        yield (
-            update(inbox).where(which).values(values),
-            [
-                {
-                    "row": each.number,
-                    "told": each.reason,
-                    "due": each.due_at or now,
-                    "more": int(each.counts),
-                }
-                for each in waiting
-            ],
-        )
+        yield _WAIT, [_again(each, now) for each in waiting]
+
+
+def _again(verdict: Verdict, now: datetime) -> dict[str, object]:
+    told = {"row": verdict.number, "told": verdict.reason}
+    return {**told, "due": verdict.due_at or now, "more": int(verdict.counts)}
+
+
+@cache
+def _unless_known(is_sqlite: bool) -> ReturningInsert[Any]:
+    statement = insert_into(inbox, is_sqlite).on_conflict_do_nothing()
+    return statement.returning(inbox.c.source, inbox.c.event_id)
+
+
+def _claim() -> ReturningUpdate[Any]:
+    free = or_(inbox.c.leased_until.is_(None), inbox.c.leased_until <= _NOW)
+    due = select(inbox.c.number).where(inbox.c.state == InboxState.RECEIVED, inbox.c.due_at <= _NOW, free)
+    first = due.order_by(inbox.c.number).limit(bindparam("most", type_=Integer))
+    chosen = first.with_for_update(skip_locked=True)
+    leased = {"leased_until": bindparam("until", type_=Moment)}
+    return update(inbox).where(inbox.c.number.in_(chosen)).values(leased).returning(*inbox.c)
+
+
+_NOW: BindParameter[datetime] = bindparam("now", type_=Moment)
+_ROW = (inbox.c.number == bindparam("row")) & (inbox.c.state == InboxState.RECEIVED)
+_TOLD: dict[str, Any] = {"reason": bindparam("told"), "leased_until": None}
+
+# To build a statement costs more than to run it, so each of the busy ones is built once.
+_CLAIM = _claim()
+_WAKE = (
+    update(inbox)
+    .where(inbox.c.state == InboxState.RECEIVED, inbox.c.due_at > _NOW)
+    .where(inbox.c.order_id.in_(bindparam("orders", expanding=True)))
+    .values(due_at=_NOW)
+)
+_END = update(inbox).where(_ROW).values(_TOLD | {"state": bindparam("to"), "ended_at": _NOW})
+_WAIT = (
+    update(inbox)
+    .where(_ROW)
+    .values(_TOLD | {"due_at": bindparam("due"), "attempts": inbox.c.attempts + bindparam("more")})
+)
 
 
 def _accepted(each: Incoming) -> Acceptance:

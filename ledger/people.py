@@ -2,14 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert
 
 from journey.playbook import MessageClass
 from ledger.customers import Profile
-from ledger.database import Database
+from ledger.database import Database, insert_into, overwriting
 from ledger.door_tables import customer_details
 from ledger.incoming import Person
 from ledger.permissions import Consent, lock_customer
@@ -57,17 +59,21 @@ def _rounds(people: list[Person]) -> Iterator[list[Person]]:
 
 async def _news(database: Database, db: AsyncConnection, people: list[Person]) -> list[Person]:
     """Those of whom nothing newer is known; from now on, this is the last word on them."""
-    told, forgotten = customer_details.c.told_at, customer_details.c.forgotten_at
-    statement = database.insert(customer_details)
-    at = statement.excluded.told_at
-    newer = or_(told.is_(None), told <= at) & or_(forgotten.is_(None), forgotten < at)
-    statement = statement.on_conflict_do_update(
-        index_elements=[customer_details.c.customer_id], set_={"told_at": at}, where=newer
-    )
     rows = [{"customer_id": person.profile.customer_id, "told_at": person.at} for person in people]
-    found = await db.execute(statement.returning(customer_details.c.customer_id), rows)
+    found = await db.execute(_unless_newer(database.is_sqlite), rows)
     known = {str(row[0]) for row in found}
     return [person for person in people if person.profile.customer_id in known]
+
+
+@cache
+def _unless_newer(is_sqlite: bool) -> ReturningInsert[Any]:
+    told, forgotten = customer_details.c.told_at, customer_details.c.forgotten_at
+    statement = insert_into(customer_details, is_sqlite)
+    at = statement.excluded.told_at
+    newer = or_(told.is_(None), told <= at) & or_(forgotten.is_(None), forgotten < at)
+    key = customer_details.c.customer_id
+    written = statement.on_conflict_do_update(index_elements=[key], set_={"told_at": at}, where=newer)
+    return written.returning(key)
 
 
 async def _keep_profiles(database: Database, db: AsyncConnection, profiles: list[Profile]) -> None:
@@ -77,10 +83,8 @@ async def _keep_profiles(database: Database, db: AsyncConnection, profiles: list
         said = frozenset(profile.model_dump(exclude_unset=True, exclude_none=True))
         alike[said].append(profile.model_dump())
     for names, rows in alike.items():
-        statement = database.insert(customers)
-        written = {name: statement.excluded[name] for name in names}
-        statement = statement.on_conflict_do_update(index_elements=[customers.c.customer_id], set_=written)
-        await db.execute(statement, rows)
+        key = (customers.c.customer_id,)
+        await db.execute(overwriting(database.is_sqlite, customers, names, key), rows)
 
 
 class People(Database):

@@ -26,7 +26,11 @@ MOST_EVENTS = 8_000
 10,001st signal, and a constant stream of them could keep it from ever going on."""
 
 LOOK_EVERY = 50
-"""Facts delivered to one order before its history is looked at."""
+"""Facts delivered to one order before its history is looked at. Between two looks, a run grows by so many
+for each dispatcher: forty of them together stay below what it refuses."""
+
+MOST_COUNTED = 10_000
+"""Orders whose facts are counted. Then all are forgotten: a run is looked at fifty facts later for that."""
 
 _AWAY = {
     RPCStatusCode.UNAVAILABLE,
@@ -69,9 +73,11 @@ class Delivery:
     async def of(self, client: Client, row: InboxRow) -> Verdict:
         """Deliver a row. Raises `TemporalIsAway`; anything else that is raised is the row's own trouble."""
         try:
-            if await self._is_full(client, row.order_id):
+            order_id, deeds = await self._addressed(row)
+            if await self._is_full(client, order_id):
                 return again(row, self.now(), "its journey has much to read first", seconds=2)
-            return await self._deliver(client, row)
+            told = await self._deliver(client, order_id, deeds)
+            return Verdict(number=row.number, state=InboxState.DISPATCHED, reason="; ".join(told))
         except UnknownOrder:
             return _waiting(row, self.now())
         except RPCError as error:
@@ -81,20 +87,25 @@ class Delivery:
                 return again(row, self.now(), "Temporal asks for patience", seconds=5)
             return parked(row, f"Temporal refuses it: {error.status.name.lower()}")
 
-    async def _deliver(self, client: Client, row: InboxRow) -> Verdict:
-        order_id, deeds = row.order_id, row.deeds
-        if order_id is None:
-            found = await self.ledger.parcel_of(row.tracking_number or "")
-            if found is None:
-                raise UnknownOrder(row.tracking_number)
-            order_id, parcel_id = found
-            deeds = tuple(_of_parcel(deed, parcel_id) for deed in deeds)
+    async def _addressed(self, row: InboxRow) -> tuple[str, tuple[Deed, ...]]:
+        """Whose it is. A carrier knows only the number of its parcel. Raises `UnknownOrder`."""
+        if row.order_id is not None:
+            return row.order_id, row.deeds
+        found = await self.ledger.parcel_of(row.tracking_number or "")
+        if found is None:
+            raise UnknownOrder(row.tracking_number)
+        order_id, parcel_id = found
+        return order_id, tuple(_of_parcel(deed, parcel_id) for deed in row.deeds)
+
+    async def _deliver(self, client: Client, order_id: str, deeds: tuple[Deed, ...]) -> list[str]:
         told = [await self._placed(client, deeds)] if deeds[0].kind == PLACE else []
         # The first fact travelled with the start, if there was one.
         for deed in deeds[2:] if told and told[0] == "delivered" else deeds[len(told) :]:
             told.append(str(await report_fact(client, self.ledger, order_id, deed.kind, deed.body)))
+        if len(self._delivered) >= MOST_COUNTED:
+            self._delivered.clear()
         self._delivered[order_id] += len(deeds)
-        return Verdict(number=row.number, state=InboxState.DISPATCHED, reason="; ".join(dict.fromkeys(told)))
+        return list(dict.fromkeys(told))
 
     async def _placed(self, client: Client, deeds: tuple[Deed, ...]) -> str:
         """Start the journey, with the first fact if there is one: signal-with-start."""
@@ -108,15 +119,24 @@ class Delivery:
         await self.ledger.wake_inbox(order_id, self.now())
         return "delivered" if first else "started"
 
-    async def _is_full(self, client: Client, order_id: str | None) -> bool:
+    async def _is_full(self, client: Client, order_id: str) -> bool:
         """Whether the order's run has as many events as it can bear; looked at now and then."""
-        if order_id is None or self._delivered[order_id] < LOOK_EVERY:
+        if self._delivered[order_id] < LOOK_EVERY:
             return False
-        described = await handle(client, order_id).describe(rpc_timeout=timedelta(seconds=5))
-        if described.history_length >= self._most_events:
+        if await _events(client, order_id) >= self._most_events:
             return True
         del self._delivered[order_id]
         return False
+
+
+async def _events(client: Client, order_id: str) -> int:
+    try:
+        described = await handle(client, order_id).describe(rpc_timeout=timedelta(seconds=5))
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return 0
+        raise
+    return described.history_length
 
 
 def again(row: InboxRow, now: datetime, reason: str, *, seconds: float = 0, counts: bool = False) -> Verdict:

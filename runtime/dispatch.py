@@ -18,8 +18,8 @@ from ledger.inbox import InboxRow, InboxState, Verdict
 from runtime.delivery import Delivery, TemporalIsAway, again, parked
 from runtime.returns import UnknownReturn, report_return_fact
 
-LEASE = timedelta(minutes=5)
-"""How long a claimed row is ours; longer than a sweep lasts."""
+LEASE = timedelta(minutes=1)
+"""How long a claimed row is ours; longer than a sweep lasts. So long waits what a killed dispatcher had."""
 
 AT_ONCE = 16
 """Orders that are delivered to side by side."""
@@ -49,15 +49,21 @@ class Dispatcher:
         self._reach = reach
         self._erase = erase
         self._news = asyncio.Event()
+        self._ending = False
         self._log = structlog.get_logger("thereafter.dispatch")
 
     def poke(self) -> None:
         """Something has come in."""
         self._news.set()
 
+    def end(self) -> None:
+        """Let `run` come to its end with the sweep that it is at."""
+        self._ending = True
+        self._news.set()
+
     async def run(self) -> None:
-        """Deliver until cancelled."""
-        while True:
+        """Deliver until told to end."""
+        while not self._ending:
             self._news.clear()
             if await self._swept():
                 continue

@@ -27,7 +27,8 @@ class Doors:
     links: Links | None = None
 
 
-def _doors(request: Request) -> Doors:
+async def _doors(request: Request) -> Doors:
+    # Not `def`: that would hand every request to a thread and back.
     doors: Doors = request.app.state.doors
     return doors
 

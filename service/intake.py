@@ -1,5 +1,5 @@
-"""From the doors into the inbox. Events that arrive together are committed together, since a commit costs
-a write to the disk whatever is in it."""
+"""From the doors into the inbox. What comes in during a commit is committed together by the next one,
+since a commit costs a write to the disk whatever is in it."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -10,9 +10,6 @@ from ledger.incoming import Acceptance, Incoming
 
 TOGETHER = 100
 """Posts in one commit."""
-
-LINGER = 0.004
-"""Seconds for which the first of a commit waits for company. A commit costs as much as twenty rows."""
 
 _Waiting = tuple[Sequence[Incoming], asyncio.Future[list[Acceptance]]]
 
@@ -44,7 +41,6 @@ class Intake:
 
     async def _run(self) -> None:
         while (first := await self._waiting.get()) is not None:
-            await asyncio.sleep(LINGER)
             posts, last = [first], False
             while len(posts) < TOGETHER and not self._waiting.empty():
                 following = self._waiting.get_nowait()

@@ -59,12 +59,8 @@ class NewOrder(Order):
         return OrderPlaced(fact_id=f"placed:{self.order_id}", at=self.placed_at, source=source, order=order)
 
     def person(self) -> Person:
-        customer = CustomerDetails.model_validate(
-            self.customer.model_dump(exclude_unset=True, exclude={"customer_id"})
-        )
-        return customer.person(
-            self.customer.customer_id, self.placed_at, zone=self.zone, country=self.country
-        )
+        customer = self.customer
+        return customer.person(customer.customer_id, self.placed_at, zone=self.zone, country=self.country)
 
     def pointer(self) -> OrderPointer:
         return OrderPointer(

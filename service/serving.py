@@ -1,11 +1,11 @@
-"""Running the doors: the service, and the dispatcher that empties the inbox."""
+"""Running the doors, and beside them or within them the dispatcher that empties the inbox."""
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -13,12 +13,12 @@ import uvicorn
 
 from journey.playbook import Playbook
 from ledger import Ledger
-from runtime.delivery import Delivery
-from runtime.dispatch import Dispatcher, Reach
+from runtime.dispatch import Reach
 from runtime.playbooks import load_playbook
 from runtime.reach import Reach as Looking
 from runtime.settings import Settings
 from service.app import build_app
+from service.dispatching import Poke, dispatcher_beside, dispatcher_within
 from service.doors import Doors
 from service.intake import Intake
 from service.links import links_of
@@ -41,34 +41,25 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def open_doors(
-    settings: Settings, ledger: Ledger, reach: Reach, playbook: Playbook
-) -> AsyncIterator[Doors]:
+async def open_doors(settings: Settings, ledger: Ledger, reach: Reach, poke: Poke) -> AsyncIterator[Doors]:
     """Everything behind the routes, at work."""
-
-    async def erase(customer_id: str) -> str:
-        await ledger.erase_customer(customer_id, datetime.now(UTC))
-        return "forgotten"
-
-    dispatcher = Dispatcher(Delivery(ledger, playbook), reach, erase=erase)
-    async with Intake(ledger, dispatcher.poke) as intake:
-        dispatching = asyncio.create_task(dispatcher.run())
-        try:
-            secrets, links = settings.secrets(), links_of(settings)
-            yield Doors(ledger, intake, reach, secrets, settings.largest_body, links)
-        finally:
-            await _ended(dispatching)
+    async with Intake(ledger, poke) as intake:
+        secrets, links = settings.secrets(), links_of(settings)
+        yield Doors(ledger, intake, reach, secrets, settings.largest_body, links)
 
 
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; then answer what has been asked, and end."""
-    playbook = load_playbook(settings.playbook)
+    load_playbook(settings.playbook)  # what is wrong with it is said here, not by the dispatcher
     ledger = await Ledger.open(settings.ledger())
     looking = Looking(settings.home)
     watching = asyncio.create_task(looking.run())
     try:
-        async with open_doors(settings, ledger, looking, playbook) as doors:
+        async with dispatcher_beside() as poke, open_doors(settings, ledger, looking, poke) as doors:
             server = _Server(_config(doors, settings))
+            # What is there for good need not be looked through again and again, while webhooks wait.
+            gc.collect()
+            gc.freeze()
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, server.stop)
             await server.serve()
@@ -83,7 +74,10 @@ async def doors_within(
 ) -> AsyncIterator[str]:
     """The doors within another program, which has the signals; their address."""
     listening = _listening(settings.service_host, settings.service_port)
-    async with open_doors(settings, ledger, reach, playbook) as doors:
+    async with (
+        dispatcher_within(ledger, reach, playbook) as poke,
+        open_doors(settings, ledger, reach, poke) as doors,
+    ):
         server = _Server(_config(doors, settings))
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:

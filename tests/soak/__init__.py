@@ -1,0 +1,1 @@
+"""The long forms of faults that the tests play briefly: `make soak`."""
