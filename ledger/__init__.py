@@ -1,5 +1,6 @@
 """What must outlive a run: customers, claims, letters, money, returns, ended journeys, what came in."""
 
+from ledger.asked import Requests
 from ledger.customers import Customers
 from ledger.erasure import Erasures
 from ledger.inbox import Inbox
@@ -25,5 +26,6 @@ class Ledger(
     JourneyArchive,
     Payments,
     Returns,
+    Requests,
 ):
     """The whole ledger; each family of tables has its own module. `await Ledger.open(url)` opens it."""

@@ -13,6 +13,7 @@ from journey.times import Instant
 from ledger.database import Database
 from ledger.door_tables import inbox, parcels, provider_events
 from ledger.incoming import Acceptance, Deed, Incoming
+from ledger.money_tables import payments
 from ledger.people import keep_people
 from ledger.tables import orders
 
@@ -80,6 +81,9 @@ class Inbox(Database):
         pointers = [each.pointer for each in new if each.pointer is not None]
         rows = [{**pointer.model_dump(), "address": list(pointer.address)} for pointer in pointers]
         await self.upsert_all(db, orders, rows, [orders.c.order_id])
+        paid = [each.payment.model_dump() for each in new if each.payment is not None]
+        if paid:
+            await db.execute(self.insert(payments).on_conflict_do_nothing(), paid)
         shipped = [values for each in new for values in _parcels(each)]
         if shipped:
             await db.execute(self.insert(parcels).on_conflict_do_nothing(), shipped)

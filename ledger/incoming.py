@@ -11,6 +11,7 @@ from journey.names import Code, Label, OpaqueId
 from journey.times import Instant
 from ledger.customers import Profile
 from ledger.orders import OrderPointer
+from ledger.payments import Payment
 
 PLACE = "order_placed"
 """The deed that starts a journey; every other kind of fact is signalled."""
@@ -76,6 +77,7 @@ class Incoming(Model):
     deeds: tuple[Deed, ...] = ()
     person: Person | None = None
     pointer: OrderPointer | None = None
+    payment: Payment | None = None
     provider_event: ProviderEvent | None = None
     problem: str = ""
     raw: str | None = None

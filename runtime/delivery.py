@@ -10,10 +10,12 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from journey.facts import OrderPlaced
 from journey.playbook import Playbook
+from journey.return_case import FACTS as RETURN_FACTS
 from ledger import Ledger
 from ledger.inbox import InboxRow, InboxState, Verdict
 from ledger.incoming import PLACE, Deed
-from runtime.orders import UnknownOrder, handle, report_fact, start_journey
+from runtime.orders import Reported, UnknownOrder, handle, report_fact, start_journey
+from runtime.returns import UnknownReturn, report_return_fact
 
 ORDER_PATIENCE = timedelta(days=2)
 """How long a fact waits for its order. A shop's topics arrive in any order, but within hours."""
@@ -89,12 +91,28 @@ class Delivery:
                 raise UnknownOrder(row.tracking_number)
             order_id, parcel_id = found
             deeds = tuple(_of_parcel(deed, parcel_id) for deed in deeds)
+        if deeds[0].kind in RETURN_FACTS:
+            return await self._of_return(client, row, order_id)
         told = [await self._placed(client, deeds)] if deeds[0].kind == PLACE else []
         # The first fact travelled with the start, if there was one.
         for deed in deeds[2:] if told and told[0] == "delivered" else deeds[len(told) :]:
             told.append(str(await report_fact(client, self.ledger, order_id, deed.kind, deed.body)))
         self._delivered[order_id] += len(deeds)
         return Verdict(number=row.number, state=InboxState.DISPATCHED, reason="; ".join(dict.fromkeys(told)))
+
+    async def _of_return(self, client: Client, row: InboxRow, order_id: str) -> Verdict:
+        """What happened to a return goes to the return's own journey."""
+        kind, body = row.deeds[0].kind, row.deeds[0].body
+        return_id = str(body["return_id"])
+        try:
+            await report_return_fact(client, order_id, return_id, kind, body)
+        except UnknownReturn:
+            known = await self.ledger.return_row(order_id, return_id)
+            if known is None or known.closed_at is None:
+                raise UnknownOrder(order_id) from None
+            reason = "the return is over; it changes nothing"
+            return Verdict(number=row.number, state=InboxState.DISPATCHED, reason=reason)
+        return Verdict(number=row.number, state=InboxState.DISPATCHED, reason=str(Reported.RECORDED))
 
     async def _placed(self, client: Client, deeds: tuple[Deed, ...]) -> str:
         """Start the journey, with the first fact if there is one: signal-with-start."""

@@ -55,7 +55,7 @@ async def open_doors(
         dispatching = asyncio.create_task(dispatcher.run())
         try:
             secrets, links = settings.secrets(), links_of(settings)
-            yield Doors(ledger, intake, reach, secrets, settings.largest_body, links)
+            yield Doors(ledger, intake, reach, playbook, secrets, settings.largest_body, links)
         finally:
             await _ended(dispatching)
 
