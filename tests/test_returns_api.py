@@ -155,7 +155,7 @@ async def test_a_refund_is_given_once_and_never_above_what_was_captured(opened: 
     )
     assert sorted(answer.status_code for answer in race) == [201, 422, 422, 422]
     refused = next(answer for answer in race if answer.status_code == 422)
-    assert refused.json()["error"].startswith("amount: should be at most 500 EUR")
+    assert refused.json()["error"].startswith("amount: should be at most 500 (minor units, EUR)")
 
     async def settled() -> Any:
         refunds = await doors.ledger.refunds_of(order_id)
@@ -173,7 +173,7 @@ async def test_much_money_needs_a_second_person(opened: tuple[World, Doors]) -> 
     asked = (await doors.http.post(url, json=wanted, headers=doors.key | KEYED)).json()
     assert (asked["verdict"], asked["refund"]) == ("needs_second_person", None)
     more = await doors.http.post(url, json=wanted, headers=doors.key | {"Idempotency-Key": "another"})
-    assert more.json()["error"].startswith("amount: should be at most 500 EUR")
+    assert more.json()["error"].startswith("amount: should be at most 500 (minor units, EUR)")
     decision = f"/v1/returns/{asked['id']}/decision"
 
     async def decided(by: str, **body: Any) -> httpx.Response:
