@@ -59,7 +59,7 @@ async def _claimed(ledger: Ledger, order_id: str, request: ReturnRequest, words:
     except NotPaid:
         raise _refused("amount", "no payment of this order is known here", "not_paid") from None
     except MoreThanIsLeft as error:
-        text = f"should be at most {error.left} (minor units, {error.currency}): what is left of what was captured"
+        text = f"should be at most {error.left} (minor units, {error.currency}), all that is left of it"
         raise _refused("amount", text, "more_than_is_left") from None
 
 
