@@ -30,6 +30,7 @@ from ledger import Ledger
 from ledger.database import LedgerError
 from runtime import screen
 from runtime.connection import Connection, configured_address, temporal
+from runtime.customer_commands import customers_app
 from runtime.demo import DAY_SECONDS, Clock, Demo, DemoReport, paced, read_examples
 from runtime.embedded import NAMESPACE, known_server, running_server
 from runtime.inbox_commands import inbox_app
@@ -464,6 +465,7 @@ def _insert(order_id: str, settings: Settings, how_to: tuple[str, ...], gift_not
 
 add_return_commands(app, Counter(run, show, door, read_settings, _insert))
 add_send_commands(app, run)
+app.add_typer(customers_app(run, door), name="customers")
 
 
 def main() -> None:

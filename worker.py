@@ -19,6 +19,7 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.cases import Cases
+from activities.forgetting import Forget
 from activities.journeys import Journeys
 from activities.labels import Address, LabelDesk, Labels
 from activities.letters import Letters
@@ -37,6 +38,7 @@ from runtime.inputs import InputError
 from runtime.logs import configure_logs, configure_telemetry
 from runtime.settings import LabelsName, MailerName, Settings, read_settings
 from service.links import links_of
+from workflows.erasure import Erasure
 from workflows.order_journey import OrderJourney
 from workflows.return_journey import ReturnJourney
 
@@ -52,7 +54,7 @@ def build_worker(client: Client, activities: Sequence[Any], *, max_cached_workfl
     return Worker(
         client,
         task_queue=TASK_QUEUE,
-        workflows=[OrderJourney, ReturnJourney],
+        workflows=[OrderJourney, ReturnJourney, Erasure],
         activities=activities,
         workflow_runner=build_sandbox(),
         max_cached_workflows=max_cached_workflows,
@@ -81,6 +83,7 @@ def build_activities(settings: Settings, ledger: Ledger) -> list[Any]:
         terms = replace(terms, lease=OUTBOX_LEASE)
     messages = Messages(ledger, mailer, letters, terms)
     cases = Cases(ledger)
+    forget = Forget(ledger, mailer)
     warehouse = Address(settings.shop.name, settings.warehouse_address, settings.warehouse_country)
     return [
         messages.send_message,
@@ -91,6 +94,9 @@ def build_activities(settings: Settings, ledger: Ledger) -> list[Any]:
         cases.dispatch_goods,
         cases.mark_refund_paid,
         cases.keep_result,
+        forget.empty_rows,
+        forget.tell_mailer,
+        forget.wipe_traces,
     ]
 
 

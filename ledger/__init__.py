@@ -12,6 +12,7 @@ from ledger.payments import Payments
 from ledger.people import People
 from ledger.providers import ProviderEvents
 from ledger.returns import Returns
+from ledger.whom import Whom
 
 
 class Ledger(
@@ -27,5 +28,6 @@ class Ledger(
     Payments,
     Returns,
     Requests,
+    Whom,
 ):
     """The whole ledger; each family of tables has its own module. `await Ledger.open(url)` opens it."""

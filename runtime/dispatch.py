@@ -35,8 +35,8 @@ GATHER = 0.05
 Reach = Callable[[], Client | None]
 """Gives the client, or `None` while Temporal has never been reached."""
 
-Erase = Callable[[str], Awaitable[str]]
-"""Forgets the customer of this id, and says in a few words what came of it."""
+Erase = Callable[[Client, str], Awaitable[str]]
+"""Forgets the customer of this id, and says in a few words what came of it. Raises `ConnectionError`."""
 
 
 class Dispatcher:
@@ -99,9 +99,11 @@ class Dispatcher:
         try:
             match row.deeds[0].kind:
                 case incoming.ERASE:
-                    return await self._forgotten(row)
+                    return await self._forgotten(client, row)
                 case incoming.EXPORT:
-                    return parked(row, f"{row.deeds[0].body['customer_id']} asks for what is known of them")
+                    return parked(row, f"{_customers(row)}: hand over what is known of them")
+                case incoming.SHOP:
+                    return parked(row, f"{row.deeds[0].body['shop']} has left: all its customers are to go")
                 case incoming.MAIL:
                     event_id = str(row.deeds[0].body["event_id"])
                     return _done(row, await self._ledger.settle_mail(event_id, self._now()))
@@ -114,11 +116,18 @@ class Dispatcher:
             self._log.warning("not delivered", number=row.number, problem=type(error).__name__)
             return again(row, self._now(), f"{type(error).__name__} while it was delivered", counts=True)
 
-    async def _forgotten(self, row: InboxRow) -> Verdict:
+    async def _forgotten(self, client: Client, row: InboxRow) -> Verdict:
         if self._erase is None:
             return parked(row, "nobody here can forget a customer")
-        told = [await self._erase(str(deed.body["customer_id"])) for deed in row.deeds]
+        try:
+            told = [await self._erase(client, str(deed.body["customer_id"])) for deed in row.deeds]
+        except ConnectionError:
+            raise TemporalIsAway from None
         return _done(row, "; ".join(dict.fromkeys(told)))
+
+
+def _customers(row: InboxRow) -> str:
+    return ", ".join(str(deed.body["customer_id"]) for deed in row.deeds)
 
 
 def _done(row: InboxRow, reason: str) -> Verdict:

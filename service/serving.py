@@ -5,16 +5,17 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 import uvicorn
+from temporalio.client import Client
 
 from journey.playbook import Playbook
 from ledger import Ledger
 from runtime.delivery import Delivery
 from runtime.dispatch import Dispatcher, Reach
+from runtime.forgetting import forget
 from runtime.playbooks import load_playbook
 from runtime.reach import Reach as Looking
 from runtime.settings import Settings
@@ -46,8 +47,8 @@ async def open_doors(
 ) -> AsyncIterator[Doors]:
     """Everything behind the routes, at work."""
 
-    async def erase(customer_id: str) -> str:
-        await ledger.erase_customer(customer_id, datetime.now(UTC))
+    async def erase(client: Client, customer_id: str) -> str:
+        await forget(client, ledger, customer_id)
         return "forgotten"
 
     dispatcher = Dispatcher(Delivery(ledger, playbook), reach, erase=erase)

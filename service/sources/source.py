@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from journey.facts import FactBase, problems
 from ledger.inbox import InboxRow
-from ledger.incoming import Deed, Incoming, Person, ProviderEvent
+from ledger.incoming import Deed, Incoming, Person, ProviderEvent, Wish
 from ledger.orders import OrderPointer
 from ledger.payments import Payment
 from runtime.inputs import parse_json
@@ -52,6 +52,7 @@ class Told:
     pointer: OrderPointer | None = None
     payment: Payment | None = None
     provider_event: ProviderEvent | None = None
+    wish: Wish | None = None
     part: str | None = field(default=None)
     """Its own identity, where one post brings several events."""
 
@@ -120,6 +121,7 @@ def _incoming(frame: dict[str, str], told: Told) -> Incoming:
         pointer=told.pointer,
         payment=told.payment,
         provider_event=told.provider_event,
+        wish=told.wish,
     )
 
 
