@@ -147,8 +147,8 @@ class Forgotten:
     """Where strings of theirs were found afterwards."""
     letters_after: int = 0
     open_receipts: int = 0
-    others_without_letter: int = 0
-    kills: int = 0
+    unfinished: int = 0
+    """Whose erasure was under way when the worker was stopped."""
     seconds: float = 0.0
 
 
@@ -189,6 +189,33 @@ def found_in(paths: Iterable[Path], wanted: dict[str, list[bytes]]) -> list[str]
     return found
 
 
+def _order(customer: str, order_id: str) -> dict[str, Any]:
+    now, told = datetime.now(UTC).isoformat(), plants(customer)
+    return {
+        "order_id": order_id,
+        "placed_at": now,
+        "currency": "EUR",
+        "country": "DE",
+        "zone": "Europe/Berlin",
+        "lines": [{"line_id": "l1", "sku": "TEA", "title": "Tea", "quantity": 1, "unit_price": 990}],
+        "recipient": told["name"],
+        "address": [told["street"], "10115 Berlin"],
+        "payment": {"provider": "demo", "id": f"demo-{order_id}", "captured": 990},
+        "customer": {
+            "customer_id": f"c_{customer}",
+            **{name: told[name] for name in ("name", "email", "phone")},
+            "consent": {"granted": True, "at": now, "source": "checkout"},
+        },
+    }
+
+
+def _unread(customer: str) -> dict[str, Any]:
+    """What nobody can read is parked with all that it says."""
+    told = plants(customer)
+    about = {"note": told["note"], "email": told["email"]}
+    return {"line_items": "many", "financial_status": "paid", **about}
+
+
 class Shop:
     """Customers with orders under way, a worker that may be killed, and the files of both databases."""
 
@@ -210,24 +237,24 @@ class Shop:
 
     async def _played(self, server: Server, customers: int, forgotten: int) -> Forgotten:
         report = Forgotten(seed=0, customers=customers, forgotten=forgotten)
+        self.orders = {
+            customer: f"o{customer}" for customer in (secrets.token_hex(6) for _ in range(customers))
+        }
+        gone = self.random.sample(sorted(self.orders), forgotten)
         client = await connect_embedded(server)
         ledger = await Ledger.open(self.place)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(ledger.close)
             doors = await stack.enter_async_context(open_world(ledger, lambda: client, self.playbook))
-            async with self._worker(client, ledger):
-                await self._placed(doors, customers)
-                await _until(lambda: self._written(ledger, "order_confirmation", self.orders))
-            gone = self.random.sample(sorted(self.orders), forgotten)
             wanted = {customer: needles(customer) for customer in gone}
-            report.planted = len(found_in(self.files(), wanted))
-            for customer in gone:
-                await doors.http.delete(f"/v1/customers/c_{customer}", headers=doors.key)
-            # A worker that takes the first steps and is stopped in the midst of them.
-            for _ in range(2):
-                async with self._worker(client, ledger):
-                    await asyncio.sleep(0.1)
-                report.kills += 1
+            async with self._worker(client, ledger):
+                await self._placed(doors)
+                await _until(lambda: self._written(ledger, "order_confirmation", self.orders))
+                await _until(lambda: self._given(doors, gone))
+                report.planted = len(found_in(self.files(), wanted))
+                for customer in gone:
+                    await doors.http.delete(f"/v1/customers/c_{customer}", headers=doors.key)
+            report.unfinished = forgotten - len(await _done(ledger))
             async with self._worker(client, ledger):
                 await _until(lambda: _receipts(ledger, forgotten))
                 before = await _letters(ledger, gone)
@@ -247,51 +274,32 @@ class Shop:
     def _worker(self, client: Client, ledger: Ledger) -> Any:
         return build_worker(client, build_activities(Settings(home=self.folder), ledger))
 
-    async def _placed(self, doors: Doors, customers: int) -> None:
-        now = datetime.now(UTC).isoformat()
-        for _ in range(customers):
-            customer = secrets.token_hex(6)
-            told, order_id = plants(customer), f"o{customer}"
-            self.orders[customer] = order_id
-            line = {"line_id": "l1", "sku": "TEA", "title": "Tea", "quantity": 1, "unit_price": 990}
-            body = {
-                "order_id": order_id,
-                "placed_at": now,
-                "currency": "EUR",
-                "country": "DE",
-                "lines": [line],
-                "recipient": told["name"],
-                "address": [told["street"], "10115 Berlin"],
-                "payment": {"provider": "demo", "id": f"demo-{order_id}", "captured": 990},
-                "customer": {
-                    "customer_id": f"c_{customer}",
-                    **{name: told[name] for name in ("name", "email", "phone")},
-                    "consent": {"granted": True, "at": now, "source": "checkout"},
-                },
-            }
-            await _good(doors.http.post("/v1/orders", json=body, headers=doors.key))
-            unread = {
-                "line_items": "many",
-                "financial_status": "paid",
-                "note": told["note"],
-                "email": told["email"],
-            }
-            await _good(doors.post("shopify", unread))
-        await _until(lambda: self._all_asked(doors))
+    async def _placed(self, doors: Doors) -> None:
+        turn = asyncio.Semaphore(10)
 
-    async def _all_asked(self, doors: Doors) -> bool:
-        """Everybody asks for something in their own words, which the policy refuses or grants."""
-        for customer, order_id in self.orders.items():
-            asked = {"kind": "damaged", "words": plants(customer)["words"], "evidence": "photo-1"}
+        async def place(customer: str, order_id: str) -> None:
+            async with turn:
+                body = _order(customer, order_id)
+                await _good(doors.http.post("/v1/orders", json=body, headers=doors.key))
+                await _good(doors.post("shopify", _unread(customer)))
+
+        await asyncio.gather(*(place(*each) for each in self.orders.items()))
+
+    async def _given(self, doors: Doors, gone: list[str]) -> bool:
+        """Those who will go are given something, with words about why."""
+        for customer, order_id in ((each, self.orders[each]) for each in gone):
+            asked = {"amount": 100, "by": "op_mia", "words": plants(customer)["words"]}
             headers = doors.key | {"Idempotency-Key": customer}
-            answer = await doors.http.post(f"/v1/orders/{order_id}/returns", json=asked, headers=headers)
+            answer = await doors.http.post(f"/v1/orders/{order_id}/refunds", json=asked, headers=headers)
             if answer.status_code == 503:
                 return False
+            assert answer.status_code == 201, answer.text
         return True
 
     async def _delivered(self, doors: Doors) -> None:
         now = datetime.now(UTC).isoformat()
-        for order_id in self.orders.values():
+
+        async def deliver(order_id: str) -> None:
             for number, body in enumerate(
                 (
                     {"kind": "parcel_shipped", "carrier": "DHL"},
@@ -300,6 +308,8 @@ class Shop:
             ):
                 fact = {**body, "fact_id": f"f{number}", "at": now, "parcel_id": "p1"}
                 await _good(doors.http.post(f"/v1/orders/{order_id}/facts", json=fact, headers=doors.key))
+
+        await asyncio.gather(*map(deliver, self.orders.values()))
 
     async def _written(self, ledger: Ledger, step: str, orders: dict[str, str]) -> bool:
         sent = {send.order_id for send in await ledger.list_sends(limit=100_000) if _went(send, step)}
@@ -332,8 +342,12 @@ async def _letters(ledger: Ledger, gone: list[str]) -> int:
     return sum(send.attempts for send in await ledger.list_sends(limit=100_000) if send.customer_id in ids)
 
 
+async def _done(ledger: Ledger) -> list[Erasure]:
+    return [each for each in await ledger.erasures() if each.done_at]
+
+
 async def _receipts(ledger: Ledger, forgotten: int) -> bool:
-    return len([each for each in await ledger.erasures() if each.done_at]) == forgotten
+    return len(await _done(ledger)) == forgotten
 
 
 async def _good(answer: Awaitable[Any]) -> None:
