@@ -17,6 +17,7 @@ COPY activities/ activities/
 COPY workflows/ workflows/
 COPY runtime/ runtime/
 COPY service/ service/
+COPY commands/ commands/
 COPY templates/ templates/
 COPY playbooks/ playbooks/
 COPY worker.py starter.py ./

@@ -3,10 +3,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-CODE := $(wildcard benchmarks journey ledger activities workflows service runtime worker.py starter.py)
+CODE := $(wildcard benchmarks commands tests journey ledger activities workflows service runtime worker.py starter.py)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url \
 	--no-header --no-annotate $(if $(UPGRADE),--upgrade)
+
+# Half of what tests do is wait, for dates, servers and killed workers. Each file stays in one process, since its
+# tests share a server.
+SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench gallery catalogs contracts lock clean
@@ -20,13 +24,13 @@ demo: $(VENV)/.runtime ## watch orders live through their year; Ctrl-C ends it, 
 	@$(BIN)/python starter.py demo $(ARGS)
 
 test: $(VENV)/.dev ## prove that it works; ARGS="-k survey" goes to pytest
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 check: $(VENV)/.dev ## format, lint, strict types and tests: what a change has to pass
 	@echo "format" && $(BIN)/ruff format --check .
 	@echo "lint" && $(BIN)/ruff check .
 	@echo "types" && $(BIN)/mypy $(CODE)
-	@echo "tests" && $(BIN)/python -m pytest $(ARGS)
+	@echo "tests" && $(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 gallery: $(VENV)/.dev ## every letter on one page and, with Chromium, in pictures: OUT=build/gallery
 	@$(BIN)/python -m tests.screenshots $(or $(OUT),build/gallery)

@@ -16,7 +16,6 @@ from typing import Any
 import structlog
 from temporalio.client import Client
 from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.cases import Cases
 from activities.forgetting import Forget
@@ -36,6 +35,7 @@ from ledger.database import LedgerError
 from runtime.connection import temporal
 from runtime.inputs import InputError
 from runtime.logs import configure_logs, configure_telemetry
+from runtime.sandbox import build_sandbox
 from runtime.settings import LabelsName, MailerName, Settings, read_settings
 from service.links import links_of
 from workflows.erasure import Erasure
@@ -43,7 +43,6 @@ from workflows.order_journey import OrderJourney
 from workflows.return_journey import ReturnJourney
 
 TEMPLATES = Path(__file__).parent / "templates"
-OUR_MODULES = ("activities", "journey", "ledger", "workflows")
 FIRST_TRIES_AT_ONCE = 16
 """A hundred letters that are due at one instant and all claimed at once would all be late: those that are
 begun have to end within their five seconds. The others wait their turn, unclaimed."""
@@ -61,13 +60,6 @@ def build_worker(client: Client, activities: Sequence[Any], *, max_cached_workfl
         max_concurrent_local_activities=FIRST_TRIES_AT_ONCE,
         graceful_shutdown_timeout=timedelta(seconds=15),
     )
-
-
-def build_sandbox() -> SandboxedWorkflowRunner:
-    """The sandbox of production. Our own modules pass through it, which makes a new workflow three times
-    cheaper; a test keeps clocks and chance out of them instead."""
-    restrictions = SandboxRestrictions.default.with_passthrough_modules(*OUR_MODULES)
-    return SandboxedWorkflowRunner(restrictions=restrictions)
 
 
 OUTBOX_LEASE = timedelta(seconds=10)

@@ -22,7 +22,6 @@ from rich.console import Console
 from rich.table import Table
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.journeys import Journeys
 from activities.mailer import Accepted, Mail
@@ -35,8 +34,9 @@ from ledger import Ledger
 from ledger.orders import OrderPointer
 from runtime.embedded import connect_embedded, embedded_server
 from runtime.orders import handle, place_order
+from runtime.sandbox import build_sandbox
 from runtime.settings import Settings
-from worker import FIRST_TRIES_AT_ONCE, OUR_MODULES, build_letters, build_worker
+from worker import FIRST_TRIES_AT_ONCE, build_letters, build_worker
 
 DAY = 0.005
 """Seconds that a day lasts: the four dates of a journey are 0.1 seconds apart."""
@@ -157,13 +157,12 @@ async def _stage(stack: AsyncExitStack) -> Stage:
 
 
 def _bare_worker(client: Client, activities: list[Any]) -> Worker:
-    restrictions = SandboxRestrictions.default.with_passthrough_modules(*OUR_MODULES, "benchmarks")
     return Worker(
         client,
         task_queue=BARE_QUEUE,
         workflows=[BareJourney],
         activities=activities,
-        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+        workflow_runner=build_sandbox("benchmarks"),
         max_concurrent_local_activities=FIRST_TRIES_AT_ONCE,
     )
 

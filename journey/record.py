@@ -3,12 +3,15 @@
 from datetime import datetime, timedelta
 
 from journey.facts import Fact, NotUnderstood, OrderPlaced, believable, not_understood
+from journey.fold import fold
 from journey.messages import SendReceipt, SendResult
 from journey.plan import PlannedStep
-from journey.state import Deferral, JourneyState, Outcome, Result, fold
+from journey.state import Deferral, JourneyState, Outcome, Result
+from journey.times import DAY
 
 BREATH = timedelta(seconds=30)
-"""The least that a held step waits before it is asked about again, whatever a skewed clock says."""
+"""The least that a held step waits before it is asked about again, whatever a skewed clock says. Where a day
+lasts less than that, a day: a demo would stand still for months otherwise."""
 
 SEEN = 500
 """How many fact ids are remembered. Folding a fact twice changes nothing, so this only keeps the count
@@ -64,13 +67,15 @@ def with_outcome(state: JourneyState, outcome: Outcome) -> JourneyState:
     )
 
 
-def with_receipt(state: JourneyState, step: PlannedStep, receipt: SendReceipt, now: datetime) -> JourneyState:
-    """The state after `send_message` answered. What was sent was sent; any other answer is void for a step
-    that an operator has skipped meanwhile."""
+def with_receipt(
+    state: JourneyState, step: PlannedStep, receipt: SendReceipt, now: datetime, day_seconds: float = DAY
+) -> JourneyState:
+    """The state after `send_message` answered; `day_seconds` is the pace of the playbook. What was sent was
+    sent; any other answer is void for a step that an operator has skipped meanwhile."""
     if step.key in state.outcomes and receipt.result is not SendResult.SENT:
         return state
     if receipt.result is SendResult.HELD:
-        until = max(receipt.until or now, now + BREATH)
+        until = max(receipt.until or now, now + min(BREATH, timedelta(seconds=day_seconds)))
         deferral = Deferral(until=until, reason=receipt.reason, in_hours=receipt.in_hours)
         return state.model_copy(update={"deferred": {**state.deferred, step.key: deferral}})
     result = Result(receipt.result.value)

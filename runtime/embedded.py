@@ -33,9 +33,13 @@ RETENTION_DAYS = 400
 USUAL_PORT = 7233
 """Temporal's usual port; the UI's is a thousand above."""
 
+MOST_PORTS = 3
+"""How many are tried: between the look at a port and its use, somebody else may take it."""
+
 EXACT_TIMERS = 'history.timerProcessorMaxTimeShift="1ms"'
 
 READY_WITHIN = 30.0
+ANSWERS_WITHIN = 5.0
 """Seconds."""
 
 
@@ -119,18 +123,22 @@ async def _joined(home: Path) -> Server:
 
 
 async def _started(home: Path, before: Server | None, settings: Sequence[str]) -> Server:
-    port = _free_port(before.port if before else USUAL_PORT)
-    command = [binary("temporal"), "server", "start-dev", *_arguments(home, port, settings)]
-    server = Server(_spawn(command, home), port)
-    (home / "server.json").write_text(json.dumps({"pid": server.pid, "port": server.port}))
-    try:
-        await _prepare(server)
-    except (RPCError, RuntimeError, TimeoutError) as error:
-        await _stop(server.pid)
-        raise ConnectionError(
-            f"the Temporal server did not get ready; see {home / 'temporal.log'}"
-        ) from error
-    return server
+    """Start it on the port of the last time, so that bookmarks of the UI hold, or on another."""
+    wanted = before.port if before else USUAL_PORT
+    for _ in range(MOST_PORTS):
+        port = _free_port(wanted)
+        command = [binary("temporal"), "server", "start-dev", *_arguments(home, port, settings)]
+        server = Server(_spawn(command, home), port)
+        (home / "server.json").write_text(json.dumps({"pid": server.pid, "port": server.port}))
+        try:
+            await _prepare(server)
+        except (RPCError, RuntimeError, TimeoutError):
+            await _stop(server.pid)
+            break
+        if _alive(server.pid):
+            return server
+        wanted = _any_port()
+    raise ConnectionError(f"the Temporal server did not get ready; see {home / 'temporal.log'}")
 
 
 def _spawn(command: list[str], home: Path) -> int:
@@ -184,15 +192,14 @@ def _is_free(port: int) -> bool:
 
 
 async def _prepare(server: Server) -> None:
+    """Wait until it answers, or is no more."""
     async with asyncio.timeout(READY_WITHIN):
-        while True:
-            try:
-                client = await connect_embedded(server)
-                await _keep_long(client)
-            except (RPCError, RuntimeError):
-                await asyncio.sleep(0.05)
-                continue
-            return
+        while _alive(server.pid):
+            # Whoever else has the port may never answer.
+            with suppress(RPCError, RuntimeError, TimeoutError):
+                async with asyncio.timeout(ANSWERS_WITHIN):
+                    return await _keep_long(await connect_embedded(server))
+            await asyncio.sleep(0.05)
 
 
 async def _keep_long(client: Client) -> None:

@@ -41,6 +41,11 @@ ANSWER_WITHIN = timedelta(seconds=25)
 before it asks another one."""
 
 NO_WORKER = "no worker answers; `python worker.py` starts one"
+NOT_READY = (
+    "the journey cannot be asked right now: its worker stopped in the middle of a step. Another takes over "
+    "within ten seconds or so; if it stays like this, the Temporal UI shows what is wrong"
+)
+"""Temporal refuses a query while a workflow task has failed or timed out several times in a row."""
 
 
 class UnknownOrder(Exception):
@@ -194,6 +199,8 @@ def answering(order_id: str) -> Iterator[None]:
             raise UnknownOrder(order_id) from None
         if error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
             raise ConnectionError(NO_WORKER) from None
+        if error.status is RPCStatusCode.FAILED_PRECONDITION:
+            raise ConnectionError(NOT_READY) from None
         raise
 
 

@@ -333,7 +333,7 @@ class Shop:
 
 
 def _went(send: Any, step: str) -> bool:
-    return send.step == step and send.state == "accepted"
+    return bool(send.step == step and send.state == "accepted")
 
 
 async def _letters(ledger: Ledger, gone: list[str]) -> int:

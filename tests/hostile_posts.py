@@ -169,7 +169,7 @@ async def strangers(world: World) -> dict[str, dict[str, str]]:
 
 
 async def abuse(world: World, seed: int, n: int) -> Judged:
-    """All of it at every door: `n` fuzzed bodies for each, signed and keyed, with their replays, and `n` forged
+    """All of it at every door: for each `n` fuzzed bodies, signed and keyed, their replays, and `n` forged
     ones. In the long form `n` is in the thousands."""
     chance, told = random.Random(seed), Judged(seed=seed)
     for source in SOURCES:
@@ -182,7 +182,7 @@ async def abuse(world: World, seed: int, n: int) -> Judged:
             if sum((await world.ledger.count_inbox()).values()) != rows:
                 told.second_effects.append(what)
             word, headers = chance.choice(list(forged(source, body)))
-            raw = {name: value.encode("latin-1") for name, value in headers.items()}
+            raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
             answer = await world.http.post(f"/webhooks/{source}", content=body, headers=raw)
             told.judge(what, answer)
             if answer.status_code not in (401, 413):

@@ -58,7 +58,7 @@ async def test_a_strange_body_gets_a_clear_answer(world: World, door: str) -> No
 async def test_nothing_forged_is_taken_however_it_is_forged(world: World, source: str) -> None:
     body, before = raw(GENUINE[source]), await rows(world)
     for word, headers in forged(source, body):
-        latin = {name: value.encode("latin-1") for name, value in headers.items()}
+        latin = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
         answer = await world.http.post(f"/webhooks/{source}", content=body, headers=latin)
         assert (answer.status_code, answer.json()["error"]) == (401, "unauthorized"), word
     assert await rows(world) == before

@@ -28,7 +28,8 @@ MAY_IMPORT = {
     "workflows": BELOW_THE_DOORS,
     "service": BELOW_THE_DOORS | {"service", "runtime"},
     "runtime": BELOW_THE_DOORS | {"runtime"},
-    "starter": BELOW_THE_DOORS | {"service", "runtime", "starter", "worker"},
+    "commands": BELOW_THE_DOORS | {"service", "runtime", "worker", "commands"},
+    "starter": BELOW_THE_DOORS | {"service", "runtime", "commands", "starter"},
     "worker": BELOW_THE_DOORS | {"service", "runtime", "worker", "activities.providers"},
 }
 """Who may import whom. A package named here is meant whole; a module, alone."""

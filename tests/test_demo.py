@@ -35,13 +35,13 @@ def words(command: CommandLine, day: float) -> list[object]:
     return ["demo", "--once", "--json", "--day", day, "--folder", home / "demo", "--orders", home / "orders"]
 
 
-def check(report: Any) -> None:
+def check(report: Any, confirmations: tuple[int, ...] = (2,)) -> None:
     assert set(report) == {"orders", "completed", "letters", "events", "duplicates", "seconds"}
     assert (report["orders"], report["completed"], report["duplicates"]) == (2, 2, 0)
     assert set(report["events"]) == {"1001", "1004"}
     assert all(10 < events < 200 for events in report["events"].values())
     letters = report["letters"]
-    assert letters["order_confirmation"] == 2
+    assert letters["order_confirmation"] in confirmations
     # A demo that was away for days has missed some of them: what a later fact answers is not asked.
     assert {"order_cancelled", "delivered", "next_purchase_offer"} <= set(letters)
     assert (letters["order_cancelled"], letters["delivered"]) == (1, 1)
@@ -60,15 +60,17 @@ def test_the_demo_plays_orders_to_their_end_and_says_the_same_when_asked_again(d
 
 
 def test_a_demo_that_is_killed_half_way_goes_on_and_repeats_nothing(demo: CommandLine) -> None:
-    process = demo.start(*words(demo, 0.1))
+    process = demo.start(*words(demo, 0.05))
     until_letters(demo.home / "demo" / "ledger.db", 4)
     process.kill()
     process.join()
     assert running_server(demo.home / "demo") is not None
-    report = demo(*words(demo, 0.1)).json()
-    check(report)
+    report = demo(*words(demo, 0.05)).json()
+    # Ten seconds pass until Temporal misses the killed worker. By then one of the orders is cancelled, and a
+    # confirmation that had not gone out is said no more.
+    check(report, confirmations=(1, 2))
     clock = json.loads((demo.home / "demo" / "demo.json").read_text())
-    assert clock["day_seconds"] == 0.1
+    assert clock["day_seconds"] == 0.05
 
 
 def until_letters(database: Path, number: int) -> None:

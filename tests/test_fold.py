@@ -18,7 +18,8 @@ from journey.facts import (
     believable,
     understand,
 )
-from journey.state import _PROGRESS, OrderState, fold
+from journey.fold import fold
+from journey.state import _PROGRESS, OrderState
 from runtime.orderfiles import read_facts, read_order
 from tests.simulate import ROOT
 from tests.strategies import PLACED_AT, an_order, histories, orders, quick, thorough

@@ -227,8 +227,9 @@ async def test_each_way_in_which_a_mail_server_fails_is_told_apart(
 @pytest.mark.parametrize("field", ["subject", "to_name", "to"])
 async def test_no_line_of_a_mail_s_head_can_be_smuggled_in(smtp: FakeSmtp, field: str) -> None:
     value = {"to": "ann@shop.example>\r\nRCPT TO:<eve@evil.example"}.get(field, "Hi\r\nBcc: eve@evil.example")
+    wrong: dict[str, Any] = {field: value}
     with pytest.raises(Refused) as refusal:
-        await smtp_mailer(smtp).send(dataclasses.replace(MAIL, **{field: value}), REFERENCE)
+        await smtp_mailer(smtp).send(dataclasses.replace(MAIL, **wrong), REFERENCE)
     assert refusal.value.permanent
     assert "evil" not in refusal.value.reason
     assert smtp.log == []
@@ -274,9 +275,10 @@ async def test_the_settings_choose_who_carries_the_letters(
     tmp_path: Path, settings: dict[str, Any], mailer: type, host: str
 ) -> None:
     ledger = await Ledger.open(f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}")
-    built: Any = build_mailer(Settings(**settings), ledger)
+    built = build_mailer(Settings(**settings), ledger)
     assert isinstance(built, mailer)
-    assert host == (built._client.host if mailer is SendGridMailer else built._server.host)
+    inside: Any = built
+    assert host == (inside._client.host if mailer is SendGridMailer else inside._server.host)
     await ledger.close()
 
 

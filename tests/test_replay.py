@@ -14,10 +14,11 @@ from temporalio.worker import Replayer
 from activities.messages import Messages
 from journey.plan import PlannedStep
 from runtime.convert import DATA_CONVERTER
+from runtime.sandbox import build_sandbox
 from tests.histories import record
 from tests.world import ROOT
-from worker import build_sandbox
 from workflows import order_journey, policies
+from workflows.erasure import Erasure
 from workflows.order_journey import OrderJourney
 from workflows.return_journey import ReturnJourney
 
@@ -29,7 +30,7 @@ NAMES = [f"{path.parent.name}/{path.stem}" for path in HISTORIES]
 async def replay(path: Path) -> None:
     """Raises what the code of the day does otherwise than it did then."""
     replayer = Replayer(
-        workflows=[OrderJourney, ReturnJourney],
+        workflows=[OrderJourney, ReturnJourney, Erasure],
         data_converter=DATA_CONVERTER,
         workflow_runner=build_sandbox(),
     )

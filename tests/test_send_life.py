@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Coroutine
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import pytest_asyncio
@@ -18,13 +19,13 @@ from typer.testing import CliRunner
 
 from activities.mailer import Accepted, Refused, Unclear, Unknown
 from activities.reconciliation import Reconciled, reconcile_sends
+from commands import sends
 from journey.messages import SendResult
 from journey.playbook import Limits, MessageClass
 from ledger import Ledger
 from ledger.send_events import SendEvent, SendEventKind
 from ledger.sends import AttemptEnd, Send, SendState
 from runtime.inputs import InputError
-from runtime.send_commands import add_send_commands
 from tests.sending import BID, NOON, TERMS, Clock, Messages, PlainLetters, introduce_ann, request_for
 from tests.test_sends import ScriptedMailer
 
@@ -240,9 +241,8 @@ def run(command: Coroutine[Any, Any, int | None]) -> None:
 
 
 def starter(home: Path, *words: str) -> tuple[int, str]:
-    app = typer.Typer()
-    add_send_commands(app, run)
-    done = CliRunner().invoke(app, [*words], env={"THEREAFTER_HOME": str(home), "COLUMNS": "200"})
+    with patch.object(sends, "run", run):
+        done = CliRunner().invoke(sends.app, [*words], env={"THEREAFTER_HOME": str(home), "COLUMNS": "200"})
     return done.exit_code, done.output
 
 

@@ -86,7 +86,7 @@ async def test_a_forged_post_is_refused_in_a_plain_word(world: World, source: st
     else:
         forged.append(signed(source, body, key="another"))
     for headers in forged:
-        latin = {name: value.encode("latin-1") for name, value in headers.items()}
+        latin = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
         answer = await world.http.post(f"/webhooks/{source}", content=body, headers=latin)
         assert (answer.status_code, answer.json()["error"]) == (401, "unauthorized"), headers
     assert await world.ledger.count_inbox() == {}
@@ -382,7 +382,8 @@ async def test_each_of_aftership_s_tags_is_a_checkpoint(world: World) -> None:
 
 
 async def test_aftership_s_times_may_be_anything(world: World) -> None:
-    for number, time_ in enumerate(["", None, "2026-03-03", "2026-03-03T09:00:00", "soon", 7, {}]):
+    times: list[Any] = ["", None, "2026-03-03", "2026-03-03T09:00:00", "soon", 7, {}]
+    for number, time_ in enumerate(times):
         checkpoints = [{"tag": "Delivered", "checkpoint_time": time_}]
         event = payloads.aftership_event(tag="Delivered", checkpoints=checkpoints, updated_at="")
         answer = await world.post("aftership", event | {"event_id": f"event-{number}"})

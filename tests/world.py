@@ -247,11 +247,13 @@ class World:
         return order_id
 
     async def until(self, order_id: str, so: Callable[[JourneyStatus], object]) -> JourneyStatus:
-        """Wait until it is so."""
+        """Wait until it is so. A journey whose worker was killed cannot be asked for some seconds."""
         async with asyncio.timeout(PATIENCE):
-            while not so(status := await self.status(order_id)):  # noqa: ASYNC110 the server tells nobody
+            while True:
+                with suppress(ConnectionError):
+                    if so(status := await self.status(order_id)):
+                        return status
                 await asyncio.sleep(0.05)
-        return status
 
     async def until_over(self, order_id: str) -> JourneyStatus:
         return await self.until(order_id, lambda status: status.ending)

@@ -134,14 +134,14 @@ class OrderJourney:
         receipts = await asyncio.gather(*(_try_at_once(request) for request in requests))
         for step, request, receipt in zip(due, requests, receipts, strict=True):
             if receipt is not None:
-                self._state = with_receipt(self._state, step, receipt, now)
+                self._state = with_receipt(self._state, step, receipt, now, request.day_seconds)
             else:
                 self._patient[step.key] = asyncio.create_task(self._send_patiently(step, request))
 
     async def _send_patiently(self, step: PlannedStep, request: SendRequest) -> None:
         receipt = await _try_patiently(request)
         if receipt is not None:
-            self._state = with_receipt(self._state, step, receipt, workflow.now())
+            self._state = with_receipt(self._state, step, receipt, workflow.now(), request.day_seconds)
         del self._patient[step.key]
         self._news = True
 

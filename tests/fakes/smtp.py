@@ -122,7 +122,7 @@ class FakeSmtp:
         if fault.value[0].isdigit():
             return fault.value
         if fault.name.startswith("CLOSED"):
-            assert server.transport is not None
+            assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
         if fault.name.startswith("SILENT"):
             await asyncio.to_thread(self.released.wait)

@@ -1,19 +1,80 @@
-"""`starter.py preview` and `starter.py test-send`: letters to look at before anybody gets them."""
+"""Letters to look at before anybody gets them."""
 
+import json
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from email_validator import EmailNotValidError, validate_email
+from rich.console import Console
 
 from activities.letter_gallery import GallerySummary, Specimen, gallery_steps, specimen_request, write_gallery
 from activities.letters import Letters
 from activities.mailer import LetterError, Mail, Mailer, Refused, Unclear
+from commands.terminal import AsJson, PlaybookFile, opened_ledger, run, say
 from journey.playbook import Playbook
 from runtime.inputs import InputError, did_you_mean
 from runtime.orderfiles import OrderFile, read_order
+from runtime.playbooks import load_playbook
+from runtime.settings import read_settings
 
 EXAMPLES = Path("examples/orders")
+
+app = typer.Typer()
+
+
+@app.command()
+def preview(
+    order: Annotated[
+        Path | None, typer.Option(help="An order to write about; by default the examples.")
+    ] = None,
+    locale: Annotated[str | None, typer.Option(help="One language; by default all.")] = None,
+    out: Annotated[Path, typer.Option(help="The folder of the gallery.")] = Path("build/gallery"),
+    playbook: PlaybookFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write every letter of a playbook as a gallery: OUT/index.html, OUT/LOCALE/MESSAGE.html and .txt."""
+
+    async def command() -> int:
+        settings = read_settings()
+        from worker import build_letters
+
+        book = load_playbook(playbook or settings.playbook)
+        summary = gallery(out, book, order, locale, build_letters(settings))
+        if as_json:
+            print(json.dumps(summary.as_dict()))  # noqa: T201
+        else:
+            Console().print(f"{len(summary.written)} letters: {summary.index.resolve().as_uri()}")
+        for each in summary.problems:
+            say(f"{each.locale} {each.message}: {each.problem}", "red")
+        return 1 if summary.problems else 0
+
+    run(command())
+
+
+@app.command("test-send")
+def test_send(
+    message: str,
+    to: Annotated[str, typer.Option(help="The address that gets it.")],
+    locale: str = "en",
+    playbook: PlaybookFile = None,
+) -> None:
+    """Send one letter about an example order to ADDRESS, by the mailer of the settings."""
+
+    async def command() -> None:
+        settings = read_settings()
+        from worker import build_letters, build_mailer
+
+        book = load_playbook(playbook or settings.playbook)
+        trial = Trial(message=message, to=valid_address(to), locale=locale, sender=settings.mail_from)
+        async with opened_ledger(settings) as ledger:
+            mailer = build_mailer(settings, ledger)
+            await try_letter(trial, book, build_letters(settings), mailer)
+        Console().print(f"{message}: taken by {mailer.name}")
+
+    run(command())
 
 
 def specimens(order: Path | None) -> list[Specimen]:
@@ -26,7 +87,7 @@ def _specimen(file: OrderFile) -> Specimen:
     return Specimen(order=file.order, placed_at=file.placed_at, profile=file.customer_profile())
 
 
-def preview(
+def gallery(
     out: Path, playbook: Playbook, order: Path | None, locale: str | None, letters: Letters
 ) -> GallerySummary:
     """Write the gallery. Raises `InputError`."""

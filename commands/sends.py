@@ -1,31 +1,26 @@
 """The commands around letters: what became of each, and what customers chose."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from pydantic import Field, ValidationError
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from commands.terminal import AsJson, opened_ledger, run, show
 from journey.facts import Model, problems
 from journey.playbook import MessageClass
 from ledger import Ledger
 from ledger.permissions import Consent, Suppression, SuppressionReason
 from ledger.sends import Send, SendState
 from runtime.inputs import InputError
-from runtime.settings import read_settings
-
-Run = Callable[[Coroutine[Any, Any, int | None]], None]
-"""Runs a command and ends the program with its exit code."""
 
 CustomerId = Annotated[str, typer.Argument(help="The customer's id.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON, for machines.")]
 Class = Annotated[MessageClass, typer.Option("--class", help="The class of letters.")]
-_SCREEN = Console()
+
+app = typer.Typer()
 
 _COLOURS = {
     SendState.DELIVERED: "green",
@@ -53,87 +48,78 @@ class Choices(Model):
     suppressions: tuple[Suppression, ...]
 
 
-def add_send_commands(app: typer.Typer, run: Run) -> None:
-    """Add `sends`, `consent`, `optout`, `suppress` and `unsuppress`."""
+@app.command()
+def sends(
+    customer: Annotated[str | None, typer.Option(help="Only this customer's.")] = None,
+    order: Annotated[str | None, typer.Option(help="Only this order's.")] = None,
+    state: Annotated[SendState | None, typer.Option(help="Only those in this state.")] = None,
+    limit: Annotated[int, typer.Option(help="At most so many, the newest.", min=1, max=100_000)] = 1_000,
+    as_json: AsJson = False,
+) -> None:
+    """What became of each letter: planned, claimed, accepted, delivered, unknown, parked, and why."""
 
-    @app.command()
-    def sends(
-        customer: Annotated[str | None, typer.Option(help="Only this customer's.")] = None,
-        order: Annotated[str | None, typer.Option(help="Only this order's.")] = None,
-        state: Annotated[SendState | None, typer.Option(help="Only those in this state.")] = None,
-        limit: Annotated[int, typer.Option(help="At most so many, the newest.", min=1, max=100_000)] = 1_000,
-        as_json: AsJson = False,
-    ) -> None:
-        """What became of each letter: planned, claimed, accepted, delivered, unknown, parked, and why."""
+    async def command() -> None:
+        async with opened_ledger() as ledger:
+            found = await ledger.list_sends(customer_id=customer, order_id=order, state=state, limit=limit)
+        show(SendList(sends=tuple(found)), as_json, _sends_view(found))
 
-        async def command() -> None:
-            async with _ledger() as ledger:
-                found = await ledger.list_sends(
-                    customer_id=customer, order_id=order, state=state, limit=limit
-                )
-            _show(SendList(sends=tuple(found)), as_json, _sends_view(found))
-
-        run(command())
-
-    @app.command()
-    def consent(
-        customer: CustomerId, message_class: Class = MessageClass.MARKETING, as_json: AsJson = False
-    ) -> None:
-        """The customer told you that they want these letters."""
-        run(_said(customer, message_class, True, as_json))
-
-    @app.command()
-    def optout(
-        customer: CustomerId, message_class: Class = MessageClass.MARKETING, as_json: AsJson = False
-    ) -> None:
-        """The customer told you that they want no more of these letters."""
-        run(_said(customer, message_class, False, as_json))
-
-    @app.command()
-    def choices(customer: CustomerId, as_json: AsJson = False) -> None:
-        """What a customer chose, when and where, and why they get letters no more."""
-
-        async def command() -> None:
-            async with _ledger() as ledger:
-                await _show_choices(ledger, customer, as_json)
-
-        run(command())
-
-    @app.command()
-    def suppress(customer: CustomerId, as_json: AsJson = False) -> None:
-        """Write to a customer no more at all, not even about their orders."""
-
-        async def command() -> None:
-            async with _ledger() as ledger:
-                at = datetime.now(UTC)
-                await ledger.suppress(_known(customer), SuppressionReason.MANUAL, "operator", at)
-                await _show_choices(ledger, customer, as_json)
-
-        run(command())
-
-    @app.command()
-    def unsuppress(
-        customer: CustomerId,
-        reason: Annotated[SuppressionReason, typer.Option(help="The reason that is gone.")],
-        as_json: AsJson = False,
-    ) -> None:
-        """The reason for which a customer was not written to is gone: a mailbox is mended."""
-
-        async def command() -> None:
-            async with _ledger() as ledger:
-                await ledger.lift(customer, reason)
-                await _show_choices(ledger, customer, as_json)
-
-        run(command())
+    run(command())
 
 
-@asynccontextmanager
-async def _ledger() -> AsyncIterator[Ledger]:
-    ledger = await Ledger.open(read_settings().ledger())
-    try:
-        yield ledger
-    finally:
-        await ledger.close()
+@app.command()
+def consent(
+    customer: CustomerId, message_class: Class = MessageClass.MARKETING, as_json: AsJson = False
+) -> None:
+    """The customer told you that they want these letters."""
+    run(_said(customer, message_class, True, as_json))
+
+
+@app.command()
+def optout(
+    customer: CustomerId, message_class: Class = MessageClass.MARKETING, as_json: AsJson = False
+) -> None:
+    """The customer told you that they want no more of these letters."""
+    run(_said(customer, message_class, False, as_json))
+
+
+@app.command()
+def choices(customer: CustomerId, as_json: AsJson = False) -> None:
+    """What a customer chose, when and where, and why they get letters no more."""
+
+    async def command() -> None:
+        async with opened_ledger() as ledger:
+            await _show_choices(ledger, customer, as_json)
+
+    run(command())
+
+
+@app.command()
+def suppress(customer: CustomerId, as_json: AsJson = False) -> None:
+    """Write to a customer no more at all, not even about their orders."""
+
+    async def command() -> None:
+        async with opened_ledger() as ledger:
+            at = datetime.now(UTC)
+            await ledger.suppress(_known(customer), SuppressionReason.MANUAL, "operator", at)
+            await _show_choices(ledger, customer, as_json)
+
+    run(command())
+
+
+@app.command()
+def unsuppress(
+    customer: CustomerId,
+    reason: Annotated[SuppressionReason, typer.Option(help="The reason that is gone.")],
+    as_json: AsJson = False,
+) -> None:
+    """The reason for which a customer was not written to is gone: a mailbox is mended."""
+
+    async def command() -> None:
+        async with opened_ledger() as ledger:
+            await ledger.lift(customer, reason)
+            await _show_choices(ledger, customer, as_json)
+
+    run(command())
 
 
 async def _said(customer: str, message_class: MessageClass, granted: bool, as_json: bool) -> None:
@@ -146,7 +132,7 @@ async def _said(customer: str, message_class: MessageClass, granted: bool, as_js
         at=datetime.now(UTC),
         source="operator",
     )
-    async with _ledger() as ledger:
+    async with opened_ledger() as ledger:
         await ledger.keep_consent(word)
         await _show_choices(ledger, customer, as_json)
 
@@ -169,14 +155,7 @@ async def _show_choices(ledger: Ledger, customer: str, as_json: bool) -> None:
         said=tuple(await ledger.consents_of(customer)),
         suppressions=tuple(await ledger.suppressions_of(customer)),
     )
-    _show(found, as_json, _choices_view(found))
-
-
-def _show(model: Model, as_json: bool, view: RenderableType) -> None:
-    if as_json:
-        print(model.model_dump_json(exclude_none=True))  # noqa: T201
-    else:
-        _SCREEN.print(view)
+    show(found, as_json, _choices_view(found))
 
 
 def _sends_view(found: list[Send]) -> RenderableType:

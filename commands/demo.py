@@ -1,0 +1,120 @@
+"""See the whole thing run."""
+
+import asyncio
+import secrets
+from collections.abc import Coroutine
+from pathlib import Path
+from signal import SIGINT
+from typing import Annotated, Any
+
+import typer
+from pydantic import SecretStr
+from rich.console import Console, Group
+from rich.live import Live
+
+from commands.terminal import PRETENDED, AsJson, Failure, door, run, say
+from journey.contract import JourneyStatus
+from runtime import screen
+from runtime.demo import DAY_SECONDS, Clock, Demo, DemoReport, paced, read_examples
+from runtime.embedded import NAMESPACE, known_server
+from runtime.letterbox import Letterbox
+from runtime.playbooks import load_playbook
+from runtime.settings import Settings, read_settings
+
+app = typer.Typer()
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option(help="Play to the end and leave.")] = False,
+    day: Annotated[
+        float | None, typer.Option(help="Seconds that a day lasts: 1, or 0.5 with --once.", min=0.02, max=60)
+    ] = None,
+    folder: Annotated[Path | None, typer.Option(help="Where it lives; the same folder goes on.")] = None,
+    orders: Annotated[Path, typer.Option(help="The orders to play.")] = Path("examples/orders"),
+    as_json: AsJson = False,
+) -> None:
+    """Watch example orders live through a year, at a day a second, on a real Temporal server."""
+    pace = day or (DAY_SECONDS / 2 if once else DAY_SECONDS)
+    command = _demo(folder, orders, pace, once, as_json)
+    run(command if once else _until_interrupted(command))
+
+
+async def _demo(folder: Path | None, orders: Path, day: float, once: bool, as_json: bool) -> int:
+    from service.serving import doors_within
+
+    settings = _settings(folder)
+    home, book = settings.home, load_playbook(settings.playbook)
+    examples = read_examples(orders)
+    if not examples:
+        raise Failure(2, f"{orders}: no folder with an order.json is in it")
+    clock = Clock(home / "demo.json", day)
+    pace = paced(book, clock.day_seconds)
+    async with (
+        door(settings) as (client, ledger),
+        doors_within(settings, ledger, lambda: client, pace) as address,
+    ):
+        play = Demo(client, ledger, examples, book, clock)
+        box = Letterbox(ledger, home / "letters")
+        report = await _played(play, box, _places(home, box, address), as_json)
+        if as_json:
+            print(report.model_dump_json())  # noqa: T201
+        if not once:
+            say("Everything has been played. Look around; Ctrl-C ends the demo.")
+            await asyncio.Event().wait()
+    return 0 if report.completed == report.orders else 1
+
+
+def _settings(folder: Path | None) -> Settings:
+    """Those of this machine, with everything in the demo's folder and nothing that leaves it. Customers'
+    links lead to this machine, signed by a key that the demo keeps."""
+    settings = read_settings()
+    home = folder or settings.home / "demo"
+    home.mkdir(parents=True, exist_ok=True)
+    changes: dict[str, Any] = {"home": home, "ledger_url": None, **PRETENDED}
+    changes["public_url"] = f"http://127.0.0.1:{settings.service_port}"
+    changes["link_key"] = SecretStr(_link_key(home / "link.key"))
+    return settings.model_copy(update=changes)
+
+
+def _link_key(file: Path) -> str:
+    if not file.exists():
+        file.write_text(secrets.token_hex(32))
+        file.chmod(0o600)
+    return file.read_text()
+
+
+async def _until_interrupted(command: Coroutine[Any, Any, int]) -> int:
+    """Ctrl-C is how it is meant to end."""
+    task = asyncio.create_task(command)
+    asyncio.get_running_loop().add_signal_handler(SIGINT, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        say("Stopped. The same command goes on where it was.")
+        return 0
+
+
+def _places(home: Path, box: Letterbox, address: str) -> list[str]:
+    server = known_server(home)
+    ui = f"Temporal UI  {server.ui}/namespaces/{NAMESPACE}/workflows" if server else ""
+    return [ui, f"The doors    {address}/docs", f"Letters      {box.index.resolve().as_uri()}"]
+
+
+async def _played(play: Demo, box: Letterbox, where: list[str], as_json: bool) -> DemoReport:
+    names = {example.order.order.order_id: example.name for example in play.examples}
+    playing = asyncio.create_task(play.play())
+    with Live(console=Console(stderr=True), refresh_per_second=4, transient=as_json) as live:
+
+        async def look(statuses: list[JourneyStatus]) -> None:
+            if playing.done():
+                playing.result()
+            await box.update(list(names))
+            live.update(Group(screen.demo_view(statuses, names, play.clock.day), "", *where))
+
+        try:
+            await play.finish(0.5, look)
+            await playing
+        finally:
+            playing.cancel()
+    return await play.report()

@@ -1,0 +1,28 @@
+"""Whether everything answers."""
+
+import json
+
+import typer
+
+from commands.terminal import AsJson, opened_ledger, run
+from runtime.connection import configured_address, temporal
+from runtime.embedded import running_server
+from runtime.settings import read_settings
+
+app = typer.Typer()
+
+
+@app.command()
+def health(as_json: AsJson = False) -> None:
+    """Whether Temporal and the ledger answer: exit code 0, or 3 and the reason."""
+
+    async def command() -> None:
+        settings = read_settings()
+        if configured_address() is None and running_server(settings.home) is None:
+            raise ConnectionError(f"no server runs in {settings.home}; `python worker.py` starts one")
+        async with opened_ledger(settings), temporal(settings.home) as connection:
+            await connection.client.service_client.check_health()
+        if as_json:
+            print(json.dumps({"healthy": True}))  # noqa: T201
+
+    run(command())

@@ -1,0 +1,80 @@
+"""What came in and could not go on, and sending it on its way again."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from commands.terminal import opened_ledger, run
+from ledger.inbox import InboxRow, InboxState
+from service.sources.all import read_again
+
+AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON for each event, for machines.")]
+
+app = typer.Typer(help="What came in through the doors, and what became of it.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_rows(
+    state: Annotated[InboxState | None, typer.Option(help="Only these.")] = InboxState.PARKED,
+    most: Annotated[int, typer.Option(help="At most so many, the newest first.", min=1)] = 50,
+    everything: Annotated[bool, typer.Option("--all", help="In whatever state.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List events: by default those that are parked, with the reason."""
+    run(_list(None if everything else state, most, as_json))
+
+
+@app.command()
+def replay(
+    numbers: Annotated[list[int] | None, typer.Argument(help="As the list shows them.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that are parked.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Send parked events on their way again; what could not be read is read again first."""
+    if not numbers and not everything:
+        raise typer.BadParameter("name the events by their numbers, or say --all")
+    run(_replay(None if everything else numbers, as_json))
+
+
+async def _list(state: InboxState | None, most: int, as_json: bool) -> int:
+    async with opened_ledger() as ledger:
+        rows = await ledger.inbox_rows(state, most=most)
+        counts = await ledger.count_inbox()
+    if as_json:
+        for row in rows:
+            print(row.model_dump_json(exclude={"raw", "deeds"}))  # noqa: T201
+    else:
+        Console().print(_table(rows), f"in all: {counts or 'nothing has come in'}")
+    return 0
+
+
+def _table(rows: list[InboxRow]) -> Table:
+    table = Table("number", "source", "topic", "order", "state", "received", "reason", box=None)
+    for row in rows:
+        about = row.order_id or row.tracking_number or ""
+        received = f"{row.received_at:%Y-%m-%d %H:%M:%S}"
+        table.add_row(str(row.number), row.source, row.topic, about, row.state, received, row.reason)
+    return table
+
+
+async def _replay(numbers: list[int] | None, as_json: bool) -> int:
+    now = datetime.now(UTC)
+    async with opened_ledger() as ledger:
+        wanted = await ledger.inbox_rows(InboxState.PARKED, most=10_000)
+        sent = await ledger.replay_inbox(numbers, now)
+        for row in wanted:
+            if row.raw is not None and (numbers is None or row.number in numbers):
+                # Reading is work for the processor; other rows of the ledger may go on meanwhile.
+                again = await ledger.named(await asyncio.to_thread(read_again, row), now)
+                sent += [row.number] if await ledger.reread_inbox(row.number, again, now) else []
+    missed = sorted(set(numbers or []) - set(sent))
+    if as_json:
+        print(json.dumps({"replayed": sorted(sent), "not_replayed": missed}))  # noqa: T201
+    else:
+        Console().print(f"replayed: {sorted(sent) or 'none'}", f"not replayed: {missed}" if missed else "")
+    return 1 if missed else 0

@@ -1,0 +1,131 @@
+"""Place an order, report what happened to it, ask how it is, and act on its journey."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from commands.terminal import AsJson, Failure, OrderId, PlaybookFile, door, run, say, show
+from journey.contract import StepRequest, describe
+from journey.facts import KINDS, problems
+from journey.record import begun
+from runtime import screen
+from runtime.inputs import InputError, did_you_mean
+from runtime.orderfiles import read_fact_file, read_order
+from runtime.orders import order_status, place_order, report_fact, request_update
+from runtime.playbooks import load_playbook
+from runtime.settings import read_settings
+
+app = typer.Typer()
+
+
+@app.command()
+def place(order: Path, playbook: PlaybookFile = None, as_json: AsJson = False) -> None:
+    """Place the order of ORDER.json: its journey starts."""
+
+    async def command() -> int:
+        settings = read_settings()
+        file, book = read_order(order), load_playbook(playbook or settings.playbook)
+        async with door(settings) as (client, ledger):
+            if payment := file.captured():
+                await ledger.keep_payment(payment)
+            placed, who = file.placed(), file.customer_profile()
+            new = await place_order(client, ledger, placed, who, book, file.consents())
+            try:
+                status = await order_status(client, ledger, file.order.order_id)
+            except ConnectionError as error:
+                say(str(error), "yellow")
+                status = describe(begun(placed), book, placed.at)
+        show(status, as_json, screen.status_view(status))
+        if not new:
+            raise Failure(1, f"order {file.order.order_id} had been placed before; nothing was changed")
+        return 0
+
+    run(command())
+
+
+@app.command()
+def signal(order_id: OrderId, fact: Path, as_json: AsJson = False) -> None:
+    """Report the fact of FACT.json to an order's journey."""
+
+    async def command() -> None:
+        reported = read_fact_file(fact, strict=False)
+        if reported.kind in KINDS:
+            read_fact_file(fact)
+        else:
+            near = did_you_mean(reported.kind, KINDS)
+            say(f"{reported.kind}: not a kind that is known here; it is kept and shown{near}", "yellow")
+        async with door() as (client, ledger):
+            what = await report_fact(client, ledger, order_id, reported.kind, reported.body)
+        if as_json:
+            print(json.dumps({"order_id": order_id, "kind": reported.kind, "result": what}))  # noqa: T201
+        else:
+            Console().print(f"order {order_id}: {screen.words(reported.kind)}: {what}")
+
+    run(command())
+
+
+@app.command()
+def status(order_id: OrderId, as_json: AsJson = False) -> None:
+    """What happened to an order, what is next, when and why, and what was not sent and why."""
+
+    async def command() -> None:
+        async with door() as (client, ledger):
+            found = await order_status(client, ledger, order_id)
+        show(found, as_json, screen.status_view(found))
+
+    run(command())
+
+
+def _updated(order_id: str, as_json: bool, name: str, **request: str) -> None:
+    async def command() -> None:
+        arguments = [_step_request(request)] if request else []
+        async with door() as (client, ledger):
+            if await ledger.journey(order_id) is not None:
+                raise Failure(1, f"order {order_id}: the journey is over")
+            await request_update(client, order_id, name, *arguments)
+            found = await order_status(client, ledger, order_id)
+        show(found, as_json, screen.status_view(found))
+
+    run(command())
+
+
+def _step_request(fields: dict[str, str]) -> StepRequest:
+    try:
+        return StepRequest.model_validate(fields)
+    except ValidationError as error:
+        raise InputError(problems(error)) from None
+
+
+@app.command()
+def pause(order_id: OrderId, as_json: AsJson = False) -> None:
+    """Hold everything an order has ahead; the waits keep their place."""
+    _updated(order_id, as_json, "pause")
+
+
+@app.command()
+def resume(order_id: OrderId, as_json: AsJson = False) -> None:
+    """Let a paused order go on."""
+    _updated(order_id, as_json, "resume")
+
+
+@app.command()
+def skip(
+    order_id: OrderId,
+    key: str,
+    reason: Annotated[str, typer.Option(help="A word such as customer_asked; it stays in the history.")] = (
+        "operator_decision"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Leave out one step, by the key that `status` shows."""
+    _updated(order_id, as_json, "skip_step", key=key, reason=reason)
+
+
+@app.command()
+def retry(order_id: OrderId, key: str, as_json: AsJson = False) -> None:
+    """Try a parked step again, by the key that `status` shows."""
+    _updated(order_id, as_json, "retry_step", key=key)
