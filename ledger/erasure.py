@@ -245,17 +245,26 @@ async def _parts(db: AsyncConnection, customer_id: str, addresses: list[str]) ->
     order_ids = select(orders.c.order_id).where(own)
     mine = or_(sends.c.customer_id == customer_id, sends.c.order_id == _guest_s_order(customer_id))
     references = select(sends.c.reference).where(mine)
+    # What is empty already is not counted again when a step is repeated.
     unread = await _unread(db, customer_id, addresses, order_ids)
     return {
         # While it is known who it is: what was parked unread may name them.
         "inbox": unread,
         "letters": delete(letters).where(letters.c.reference.in_(references)),
         "sends": update(sends).where(mine, sends.c.address_key.is_not(None)).values(address_key=None),
-        "late_facts": update(late_facts).where(late_facts.c.order_id.in_(order_ids)).values(body={}),
-        "asked": update(asked).where(asked.c.order_id.in_(order_ids)).values(words=None),
+        "late_facts": update(late_facts)
+        .where(late_facts.c.order_id.in_(order_ids), _as_text(late_facts.c.body) != "{}")
+        .values(body={}),
+        "asked": update(asked)
+        .where(asked.c.order_id.in_(order_ids), asked.c.words.is_not(None))
+        .values(words=None),
         # Emptied, not removed: a paper that is there is not bought again.
-        "papers": update(papers).where(papers.c.order_id.in_(order_ids)).values(content=b"", code=b""),
-        "orders": update(orders).where(own).values(recipient=None, address=[]),
+        "papers": update(papers)
+        .where(papers.c.order_id.in_(order_ids), or_(papers.c.content != b"", papers.c.code != b""))
+        .values(content=b"", code=b""),
+        "orders": update(orders)
+        .where(own, or_(orders.c.recipient.is_not(None), _as_text(orders.c.address) != "[]"))
+        .values(recipient=None, address=[]),
         "consents": delete(consents).where(consents.c.customer_id == customer_id),
         "customers": delete(customers).where(customers.c.customer_id == customer_id),
     }

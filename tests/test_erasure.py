@@ -92,7 +92,8 @@ async def test_nothing_planted_is_found_after_a_customer_is_forgotten(
     assert [word for word in PLANTED if word not in before] == []
     exported = json.dumps(await ledger.export_customer(ANN), default=str)
     assert "lanted" in exported
-    receipt = await ledger.erase_customer(ANN, datetime.now(UTC))
+    for _ in range(2):
+        receipt = await ledger.erase_customer(ANN, datetime.now(UTC))
     counts = {"inbox": 1, "orders": 1, "papers": 1, "consents": 2, "customers": 1}
     assert {name: count for name, count in receipt.receipt.items() if count} == counts
     await ledger.note_mailer(ANN, "told", done=True)
