@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.mailer import Forgetting, Mailer, Refused, Unclear
+from activities.attempts import Refused, Unclear
+from activities.mailer import Forgetting, Mailer
 from journey.forgetting import Emptied, ErasureRequest
 from ledger import Ledger
 from ledger.erasure import Busy

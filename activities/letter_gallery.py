@@ -88,7 +88,7 @@ def specimen_request(step: Step, specimen: Specimen) -> SendRequest:
         placed_at=placed,
         parcel=_parcel(step, order, placed) if step.per is Per.PARCEL else None,
         line=line if step.per is Per.LINE else None,
-        case=specimen_content(order) if step.letter in RETURN_LETTERS else None,
+        case=specimen_content(order, step.letter) if step.letter in RETURN_LETTERS else None,
         rating=2 if step.after == "feedback" else None,
         runs_out_at=delivered + timedelta(days=lasts) if step.per is Per.LINE else None,
         due=delivered,

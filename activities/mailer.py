@@ -61,28 +61,6 @@ class Unknown:
     """The provider cannot be asked what became of a mail."""
 
 
-class Refused(Exception):
-    """The mail was certainly not taken: 4xx, 429, no connection, no such host.
-
-    `retry_after` is in seconds, where the provider named it; `permanent` means that the same mail will
-    never be taken. `reason` holds nothing personal.
-    """
-
-    def __init__(self, reason: str, *, retry_after: float | None = None, permanent: bool = False) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.retry_after = retry_after
-        self.permanent = permanent
-
-
-class Unclear(Exception):
-    """Nobody knows whether the mail was taken: a timeout or a reset after it was written, or a 5xx."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
 class Mailer(Protocol):
     """Carries mail."""
 

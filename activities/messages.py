@@ -10,8 +10,9 @@ from typing import NamedTuple
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.attempts import Refused, Unclear
 from activities.calendars import holidays_around
-from activities.mailer import Accepted, LetterError, Letters, Mail, Mailer, Refused, Unclear, Unknown
+from activities.mailer import Accepted, LetterError, Letters, Mail, Mailer, Unknown
 from journey.messages import SendReceipt, SendRequest, SendResult
 from journey.playbook import MessageClass
 from ledger import Ledger

@@ -5,27 +5,6 @@ from typing import Protocol
 from ledger.payments import Payment, Refund, Seen
 
 
-class Refused(Exception):
-    """The refund was certainly not made. `permanent`: the same request will never be accepted.
-
-    `retry_after` is in seconds, where the provider named it. `reason` holds nothing personal.
-    """
-
-    def __init__(self, reason: str, *, retry_after: float | None = None, permanent: bool = False) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.retry_after = retry_after
-        self.permanent = permanent
-
-
-class Unclear(Exception):
-    """Nobody knows whether the refund was made."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
 class PaymentProvider(Protocol):
     """Gives captured money back."""
 

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.payments import PaymentProvider, Refused, Unclear
+from activities.attempts import Refused, Unclear
+from activities.payments import PaymentProvider
 from journey.refunds import IN_DOUBT, Purpose, RefundReceipt, RefundRequest, RefundState
 from ledger import Ledger
 from ledger.payments import CREDIT, Payment, Refund

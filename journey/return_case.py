@@ -3,22 +3,17 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from journey.facts import CarrierStatus, LineQuantity, Model, Order, ReturnOutcome, problems
+from journey.facts import CarrierStatus, LineQuantity, Model, Order, ReturnOutcome
 from journey.refunds import RefundReceipt
 from journey.return_contract import (
+    BY_OPERATOR,
     CancelRequest,
-    Condition,
     CureRequest,
     DecisionRequest,
-    DifferencePaid,
     ReceivedLine,
     ReturnDecision,
-    ReturnFact,
-    ReturnInspected,
-    ReturnMoved,
-    ReturnReceived,
     ReturnRequest,
     Stage,
     Verdict,
@@ -26,18 +21,6 @@ from journey.return_contract import (
 from journey.return_policy import ReturnPolicy, Settlement
 from journey.state import REMEMBERED, Happening, Result
 from journey.times import DAY, Instant
-
-SEEN = 200
-
-_USED = frozenset(CarrierStatus) - {CarrierStatus.LABEL_MADE, CarrierStatus.UNKNOWN}
-"""What a carrier only says of a parcel that it has."""
-
-FACTS: dict[str, type[ReturnFact]] = {
-    "return_moved": ReturnMoved,
-    "return_received": ReturnReceived,
-    "return_inspected": ReturnInspected,
-    "difference_paid": DifferencePaid,
-}
 
 
 class CaseLetter(Model):
@@ -47,6 +30,7 @@ class CaseLetter(Model):
     due: Instant
     result: Result | None = None
     reason: str = ""
+    retried_at: Instant | None = Field(default=None, description="When an operator had it tried again.")
 
 
 class Label(Model):
@@ -76,13 +60,16 @@ class ReturnCase(Model):
     inspected: tuple[LineQuantity, ...] | None = None
     cancelled: CancelRequest | None = None
     difference_paid: bool = False
+    difference_until: Instant | None = Field(default=None, description="An older run counts anew.")
     reminded: bool = False
     settled_as: Settlement | None = Field(default=None, description="An exchange may become a refund.")
     money_key: str | None = Field(default=None, description="Set when money begins to move.")
     money_cures: str | None = Field(default=None, description="The failed refund in whose place it is.")
     money: RefundReceipt | None = None
     cures: int = 0
-    cure: CureRequest | None = Field(default=None, description="A person's latest word on a failed refund.")
+    cure: CureRequest | None = Field(
+        default=None, description="A person's word on a failed refund, until it is acted on."
+    )
     attention: str | None = None
     letters: dict[str, CaseLetter] = Field(default_factory=dict)
     outcome: ReturnOutcome | None = None
@@ -97,7 +84,7 @@ class ReturnCase(Model):
 
     @property
     def all_received(self) -> bool:
-        return all(_arrived(self, line_id) >= wanted for line_id, wanted in self.quantities.items())
+        return all(arrived(self, line_id) >= wanted for line_id, wanted in self.quantities.items())
 
     @property
     def cancellable(self) -> bool:
@@ -105,13 +92,38 @@ class ReturnCase(Model):
         return open_ and self.received_at is None and self.money_key is None
 
     @property
+    def off(self) -> bool:
+        return self.cancelled is not None
+
+    @property
+    def moving(self) -> bool:
+        """Whether something comes back, or nothing has to any more."""
+        return self.off or self.scanned_at is not None or self.received_at is not None
+
+    @property
+    def by_operator(self) -> bool:
+        """Money that an operator gives back is no return: the order is not told of it."""
+        return self.decision.kind in BY_OPERATOR
+
+    @property
     def next_letter(self) -> CaseLetter | None:
         """The one to write next, if any is left."""
         left = [letter for letter in self.letters.values() if letter.result is None]
         return min(left, key=lambda letter: letter.due, default=None)
 
+    @property
+    def parked(self) -> list[CaseLetter]:
+        """Letters that wait for an operator."""
+        return [letter for letter in self.letters.values() if letter.result is Result.PARKED]
 
-def _arrived(case: ReturnCase, line_id: str) -> int:
+    @property
+    def needs(self) -> str | None:
+        """Why a person should look, in one word for a filter."""
+        return self.attention or ("parked" if self.parked else None)
+
+
+def arrived(case: ReturnCase, line_id: str) -> int:
+    """How many units came back."""
     return sum(part.quantity for part in case.received if part.line_id == line_id)
 
 
@@ -162,81 +174,15 @@ def told(case: ReturnCase, at: datetime, fact_id: str, kind: str, note: str | No
     return case.model_copy(update={"story": (*case.story, happening)[-REMEMBERED:]})
 
 
-def with_signal(case: ReturnCase, kind: str, data: Any, now: datetime) -> ReturnCase:
-    """The case after a signal, whatever it brought: what cannot be read is in the story, and no more."""
-    model = FACTS.get(kind)
-    try:
-        if model is None or not isinstance(data, dict):
-            raise ValueError("this kind of fact is not known" if model is None else "should be an object")
-        fact = model.model_validate({key: value for key, value in data.items() if key != "return_id"})
-    except ValidationError as error:
-        return told(case, now, f"unreadable-{len(case.story)}", "not_understood", problems(error)[:300])
-    except ValueError as error:
-        return told(case, now, f"unreadable-{len(case.story)}", "not_understood", str(error))
-    if fact.fact_id in case.seen:
-        return case
-    case = case.model_copy(update={"seen": (*case.seen[1 - SEEN :], fact.fact_id)})
-    if case.outcome is not None:
-        return told(case, fact.at, fact.fact_id, kind, "too late")
-    return _recorded(case, fact, kind, now)
-
-
-def _recorded(case: ReturnCase, fact: ReturnFact, kind: str, now: datetime) -> ReturnCase:
-    changes, note = _changes(case, fact, now)
-    return told(case.model_copy(update=changes), fact.at, fact.fact_id, kind, note)
-
-
-def _changes(case: ReturnCase, fact: ReturnFact, now: datetime) -> tuple[dict[str, Any], str | None]:
-    match fact:
-        case ReturnMoved():
-            used = case.scanned_at or (now if fact.status in _USED else None)
-            return {"scanned_at": used, "last_seen": fact.status}, fact.raw or str(fact.status)
-        case ReturnReceived():
-            lines = fact.lines or _everything(case)
-            received = (*case.received, *(line for line in lines if line.line_id in case.quantities))
-            wrong = [line.line_id for line in lines if line.line_id not in case.quantities]
-            note = f"not of this return: {', '.join(wrong)}" if wrong else None
-            return {"received": received, "received_at": case.received_at or now}, note
-        case ReturnInspected():
-            accepted = _at_most(case, fact.accepted if fact.accepted is not None else _good(case))
-            return {"inspected": accepted, "received_at": case.received_at or now}, None
-        case _:
-            return {"difference_paid": True}, None
-
-
-def _everything(case: ReturnCase) -> tuple[ReceivedLine, ...]:
-    return tuple(
-        ReceivedLine(line_id=line.line_id, quantity=line.quantity)
-        for line in case.decision.lines
-        if _arrived(case, line.line_id) == 0
-    )
-
-
-def _good(case: ReturnCase) -> tuple[LineQuantity, ...]:
-    """What arrived in good condition; damage that was the reason is no obstacle."""
-    fine = {Condition.GOOD, Condition.DAMAGED} if case.request.evidence else {Condition.GOOD}
-    kept = tuple(part for part in case.received if part.condition in fine)
-    return tuple(LineQuantity(line_id=part.line_id, quantity=part.quantity) for part in kept)
-
-
-def _at_most(case: ReturnCase, parts: tuple[LineQuantity, ...]) -> tuple[LineQuantity, ...]:
-    """In the order of the request, each line once, never more than it holds."""
-    accepted = []
-    for line in case.decision.lines:
-        quantity = sum(part.quantity for part in parts if part.line_id == line.line_id)
-        if quantity:
-            accepted.append(LineQuantity(line_id=line.line_id, quantity=min(quantity, line.quantity)))
-    return tuple(accepted)
-
-
-def acceptable(case: ReturnCase) -> tuple[LineQuantity, ...]:
-    """What would be accepted without an inspection."""
-    return _at_most(case, _good(case))
-
-
 def decided(case: ReturnCase, request: DecisionRequest, now: datetime) -> ReturnCase:
-    changes = {"approved": request.approve, "decided_by": request.by, "decided_why": request.reason}
+    changes: dict[str, Any] = {
+        "approved": request.approve,
+        "decided_by": request.by,
+        "decided_why": request.reason,
+    }
     word = "approved" if request.approve else "refused"
+    if request.approve:
+        changes["stage"] = Stage.ASKED
     case = case.model_copy(update={**changes, "attention": None})
     return told(case, now, f"decision-{len(case.story)}", word, request.reason)
 
@@ -251,8 +197,14 @@ def decision_problem(case: ReturnCase, request: DecisionRequest) -> str | None:
     return None
 
 
-def with_letter(case: ReturnCase, letter: CaseLetter) -> ReturnCase:
-    return case.model_copy(update={"letters": {**case.letters, letter.name: letter}})
+def called_off(case: ReturnCase, request: CancelRequest, now: datetime) -> ReturnCase:
+    return told(update(case, cancelled=request), now, "cancelled", "cancelled", request.reason)
+
+
+def ended(case: ReturnCase, outcome: ReturnOutcome, now: datetime) -> ReturnCase:
+    """The case with its outcome; the last letters are still to be written."""
+    case = told(case, now, f"ended-{outcome}", "ended", str(outcome))
+    return update(case, outcome=outcome, stage=Stage.CLOSED, closed_at=now, attention=None)
 
 
 def update(case: ReturnCase, **changes: Any) -> ReturnCase:

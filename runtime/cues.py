@@ -10,8 +10,8 @@ from temporalio.client import Client
 
 from journey.facts import Model, problems
 from journey.playbook import Playbook
-from journey.return_case import FACTS
 from journey.return_contract import CancelRequest, CureRequest, DecisionRequest, ReturnRequest
+from journey.return_facts import FACTS
 from ledger import Ledger
 from runtime.orders import report_fact
 from runtime.returns import Refused, UnknownReturn, report_return_fact, request_return, update_return

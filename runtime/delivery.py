@@ -10,7 +10,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from journey.facts import OrderPlaced
 from journey.playbook import Playbook
-from journey.return_case import FACTS as RETURN_FACTS
+from journey.return_facts import FACTS as RETURN_FACTS
 from ledger import Ledger
 from ledger.inbox import InboxRow, InboxState, Verdict
 from ledger.incoming import PLACE, Deed

@@ -18,7 +18,7 @@ from pydantic import (
 from journey.facts import FactBase, KnownFact, Model, Order, OrderPlaced, Text, Zone
 from journey.names import OpaqueId
 from journey.playbook import MessageClass
-from journey.return_case import FACTS
+from journey.return_facts import FACTS
 from journey.times import Instant
 from ledger.customers import Profile
 from ledger.payments import Payment

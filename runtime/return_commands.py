@@ -13,6 +13,7 @@ import typer
 from pydantic import BaseModel, Field, ValidationError
 from temporalio.client import Client
 
+from journey.contract import StepRequest
 from journey.facts import CarrierStatus, LineQuantity, Model, problems
 from journey.refunds import RefundState
 from journey.return_case import ReturnStatus
@@ -34,6 +35,7 @@ from runtime.inputs import InputError, parse_json, read_text
 from runtime.playbooks import load_playbook
 from runtime.return_screen import (
     decision_view,
+    needs,
     papers_view,
     refunds_view,
     return_view,
@@ -47,6 +49,8 @@ ReturnId = Annotated[str, typer.Argument(help="The return's id, such as r1.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON, for machines.")]
 Lines = Annotated[list[str] | None, typer.Option("--line", help="LINE=QUANTITY; may be repeated.")]
 By = Annotated[str, typer.Option(help="Who says so.")]
+LetterKey = Annotated[str, typer.Argument(help="As `sends` shows it, such as return_refunded/r1.")]
+Reason = Annotated[str, typer.Option(help="A word such as asked_by_phone; it stays in the history.")]
 M = TypeVar("M", bound=BaseModel)
 Door = tuple[Client, Ledger]
 
@@ -85,6 +89,7 @@ def add_return_commands(app: typer.Typer, counter: Counter) -> None:
     returns = typer.Typer(no_args_is_help=True, help="Ask for returns and claims, and act on them.")
     _add_asking(returns, counter)
     _add_handling(returns, counter)
+    _add_mending(returns, counter)
     _add_papers(returns, counter)
     app.add_typer(returns, name="return")
     _add_refunds(app, counter)
@@ -160,22 +165,23 @@ def _add_handling(app: typer.Typer, counter: Counter) -> None:
         """Approve or refuse a return that waits for a person."""
         if approve is None:
             raise typer.BadParameter("say --approve or --refuse")
-        decision = DecisionRequest(approve=approve, by=by)
-        _update(counter, (order_id, return_id), "decide_return", decision, as_json)
+        said = {"approve": approve, "by": by}
+        _update(counter, (order_id, return_id), "decide_return", DecisionRequest, said, as_json)
 
     @app.command()
     def cancel(
         order_id: OrderId, return_id: ReturnId = "r1", by: By = "customer", as_json: AsJson = False
     ) -> None:
         """Call a return off."""
-        _update(counter, (order_id, return_id), "cancel_return", CancelRequest(by=by), as_json)
+        _update(counter, (order_id, return_id), "cancel_return", CancelRequest, {"by": by}, as_json)
 
     @app.command()
     def cure(
         order_id: OrderId, how: Cure, by: By, return_id: ReturnId = "r1", as_json: AsJson = False
     ) -> None:
         """Do something about a refund that failed."""
-        _update(counter, (order_id, return_id), "cure_refund", CureRequest(how=how, by=by), as_json)
+        said = {"how": how, "by": by}
+        _update(counter, (order_id, return_id), "cure_refund", CureRequest, said, as_json)
 
     @app.command()
     def scan(
@@ -211,6 +217,28 @@ def _add_handling(app: typer.Typer, counter: Counter) -> None:
     def paid(order_id: OrderId, return_id: ReturnId = "r1", as_json: AsJson = False) -> None:
         """The customer paid what a dearer exchange costs more."""
         _tell(counter, (order_id, return_id), "difference_paid", {}, as_json)
+
+
+def _add_mending(app: typer.Typer, counter: Counter) -> None:
+    @app.command()
+    def retry(order_id: OrderId, key: LetterKey, as_json: AsJson = False) -> None:
+        """Try a parked letter of a return again."""
+        _update(counter, (order_id, _return_of(key)), "retry_step", StepRequest, {"key": key}, as_json)
+
+    @app.command()
+    def skip(
+        order_id: OrderId, key: LetterKey, reason: Reason = "operator_decision", as_json: AsJson = False
+    ) -> None:
+        """Leave out a letter of a return that is parked or still ahead."""
+        said = {"key": key, "reason": reason}
+        _update(counter, (order_id, _return_of(key)), "skip_step", StepRequest, said, as_json)
+
+
+def _return_of(key: str) -> str:
+    letter, _, return_id = key.partition("/")
+    if not letter or not return_id:
+        raise typer.BadParameter("key: should name a letter and its return, such as return_refunded/r1")
+    return return_id
 
 
 def _add_papers(app: typer.Typer, counter: Counter) -> None:
@@ -292,7 +320,7 @@ async def _ledger(counter: Counter) -> AsyncIterator[Ledger]:
 
 
 def _is_wanted(row: ReturnRow, attention: bool, closed_too: bool) -> bool:
-    return bool(row.case.get("attention")) if attention else closed_too or row.closed_at is None
+    return bool(needs(row)) if attention else closed_too or row.closed_at is None
 
 
 def _wanted_lines(file: Path) -> Any:
@@ -322,8 +350,16 @@ def _ask(
     counter.run(command())
 
 
-def _update(counter: Counter, which: tuple[str, str], name: str, request: Model, as_json: bool) -> None:
+def _update(  # noqa: PLR0913, PLR0917
+    counter: Counter,
+    which: tuple[str, str],
+    name: str,
+    model: type[Model],
+    said: dict[str, Any],
+    as_json: bool,
+) -> None:
     async def command() -> None:
+        request = _valid(model, said)
         async with counter.door(counter.settings()) as (client, _):
             found = await update_return(client, *which, name, request)
         counter.show(found, as_json, return_view(found))

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from activities.letter_formats import decimal_amount
 from journey.facts import LineQuantity
+from journey.names import step_key
 from journey.return_case import ReturnCase, ReturnStatus
 from journey.return_contract import BY_OPERATOR, ReturnDecision
 from journey.return_policy import Way
@@ -69,8 +70,8 @@ def return_view(status: ReturnStatus, words: str | None = None) -> RenderableTyp
     case = status.case
     title = f"return {status.return_id} of order {status.order_id}"
     head = Text.assemble((title, "bold"), f"  {_words(case.outcome or case.stage)}")
-    if case.attention:
-        head.append(f"  needs attention: {_words(case.attention)}", style="red")
+    if case.needs:
+        head.append(f"  needs attention: {_words(case.needs)}", style="red")
     facts = _table("", "")
     facts.show_header = False
     for what, said in _known(status, case, words):
@@ -78,7 +79,12 @@ def return_view(status: ReturnStatus, words: str | None = None) -> RenderableTyp
     story = _table("when (UTC)", "what", "note")
     for each in case.story:
         story.add_row(f"{each.at:%Y-%m-%d %H:%M}", _words(each.kind), each.note or "")
-    return Group(head, "", facts, "", story)
+    letters = _table("letter", "when (UTC)", "result", "why")
+    for name, letter in case.letters.items():
+        when = f"{letter.due:%Y-%m-%d %H:%M}"
+        letters.add_row(step_key(name, status.return_id), when, letter.result or "ahead", letter.reason)
+    told = Group(head, "", facts, "", story)
+    return Group(told, "", letters) if case.letters else told
 
 
 def _known(status: ReturnStatus, case: ReturnCase, words: str | None) -> Iterator[tuple[str, str]]:
@@ -99,12 +105,17 @@ def _known(status: ReturnStatus, case: ReturnCase, words: str | None) -> Iterato
         yield "words", words
 
 
+def needs(row: ReturnRow) -> str | None:
+    """Why a person should look at a return."""
+    return ReturnCase.model_validate(row.case).needs
+
+
 def returns_view(rows: list[ReturnRow]) -> RenderableType:
     """Returns, and which of them wait for a person."""
     table = _table("order", "return", "kind", "stage", "opened (UTC)", "attention")
     for row in rows:
         outcome = row.case.get("outcome") or row.stage
-        attention = _words(row.case.get("attention") or "")
+        attention = _words(needs(row) or "")
         opened = f"{row.opened_at:%Y-%m-%d %H:%M}"
         table.add_row(row.order_id, row.return_id, _words(row.kind), _words(outcome), opened, attention)
     return table if rows else Text("no returns")

@@ -142,8 +142,11 @@ async def _start(client: Client, start: ReturnStart) -> None:
 async def update_return(  # noqa: PLR0913, PLR0917
     client: Client, order_id: str, return_id: str, name: str, request: Any, update_id: str | None = None
 ) -> ReturnStatus:
-    """`decide_return`, `cancel_return` or `cure_refund`; the same `update_id` is the same request, as long
-    as the run lasts. Raises `Refused`, `UnknownReturn`, and `ConnectionError` when no worker answers."""
+    """`decide_return`, `cancel_return`, `cure_refund`, `retry_step` or `skip_step`; the same `update_id` is
+    the same request, as long as the run lasts.
+
+    Raises `Refused`, `UnknownReturn`, and `ConnectionError` when no worker answers.
+    """
     with _known_return(order_id, return_id), _refusing():
         status: ReturnStatus = await return_handle(client, order_id, return_id).execute_update(
             name, request, id=update_id, result_type=ReturnStatus, rpc_timeout=ANSWER_WITHIN

@@ -223,12 +223,13 @@ class ReturnView(Model):
 
 def _view(order_id: str, return_id: str, case: ReturnCase) -> ReturnView:
     decision = case.decision
-    told = case.model_dump(include={"stage", "outcome", "attention", "approved", "decided_by", "accepted"})
+    told = case.model_dump(include={"stage", "outcome", "approved", "decided_by", "accepted"})
     return ReturnView(
         id=f"{order_id}:{return_id}",
         order_id=order_id,
         kind=decision.kind,
         **told,
+        attention=case.needs,
         verdict=decision.verdict,
         why=case.decided_why or decision.why,
         lines=decision.lines,

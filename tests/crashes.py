@@ -1,13 +1,9 @@
 """Processes that send one message and die on the way, at a named point."""
 
-import asyncio
 import http.client
-import multiprocessing
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from temporalio.exceptions import ApplicationError
@@ -21,21 +17,8 @@ from ledger.letters import OutboxLetter
 from ledger.send_rules import Bid
 from ledger.sends import Claim, Send
 from ledger.tables import letters
+from tests.dying import Point, die, dies
 from tests.sending import TERMS, Messages, PlainLetters
-
-DIED = 86
-
-
-class Point(StrEnum):
-    """Where a process dies."""
-
-    BEFORE_INTENT = "before_intent"
-    AFTER_INTENT = "after_intent"
-    WHILE_WRITING = "while_writing"
-    AFTER_WRITING = "after_writing"
-    AFTER_ANSWER = "after_answer"
-    AFTER_ACCEPTED_ROW = "after_accepted_row"
-    BEFORE_REPORT = "before_report"
 
 
 @dataclass(frozen=True)
@@ -47,10 +30,6 @@ class Attempt:
     request: SendRequest
     now: datetime
     point: Point
-
-
-def die() -> None:
-    os._exit(DIED)
 
 
 class MortalLedger(Ledger):
@@ -140,29 +119,6 @@ async def _send(attempt: Attempt, activity: type[Messages]) -> None:
     await ledger.close()
 
 
-def _main(attempt: Attempt, activity: type[Messages]) -> None:
-    asyncio.run(_send(attempt, activity))
-    # Nothing of the parent's is to be cleaned up from here.
-    os._exit(0)
-
-
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(
-    [
-        "tests.crashes",
-        "alembic.runtime.migration",
-        "sqlalchemy.dialects.postgresql.asyncpg",
-        "sqlalchemy.dialects.sqlite.aiosqlite",
-        "aiosqlite",
-        "asyncpg",
-    ]
-)
-
-
 def crash(attempt: Attempt, activity: type[Messages] = Messages) -> bool:
-    """Send in a process of its own; whether it died at its point (it may not have come that far)."""
-    process = _PROCESSES.Process(target=_main, args=(attempt, activity))
-    process.start()
-    process.join(30)
-    assert process.exitcode in (0, DIED), process.exitcode
-    return process.exitcode == DIED
+    """Send in a process of its own; whether it died at its point."""
+    return dies(_send, attempt, activity)

@@ -1,8 +1,6 @@
 """Processes that forget a customer and die on the way; a shop that forgets many while their orders go on."""
 
 import asyncio
-import multiprocessing
-import os
 import random
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -30,10 +28,9 @@ from runtime.settings import Settings
 from tests.conftest import free_port
 from tests.doors import World as Doors
 from tests.doors import open_world
+from tests.dying import die, dies
 from tests.world import short_playbook
 from worker import build_activities, build_worker
-
-DIED = 86
 
 
 class Point(StrEnum):
@@ -66,7 +63,7 @@ class MortalLedger(Ledger):
 
     def _die_at(self, point: Point) -> None:
         if self.point is point:
-            os._exit(DIED)
+            die()
 
     async def erase_customer(self, customer_id: str, now: datetime) -> Erasure:
         self._die_at(Point.BEFORE_ROWS)
@@ -97,7 +94,7 @@ class MortalSendGrid(SendGridMailer):
 
     async def forget(self, addresses: Sequence[str]) -> str:
         if self.point is Point.BEFORE_TELLING:
-            os._exit(DIED)
+            die()
         return await super().forget(addresses)
 
 
@@ -116,22 +113,13 @@ async def forget(attempt: Attempt) -> bool:
         await ledger.close()
 
 
-def _main(attempt: Attempt) -> None:
-    asyncio.run(forget(attempt))
-    os._exit(0)
-
-
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["tests.crashes", "tests.refund_crashes", "worker", __name__])
+async def _attempt(attempt: Attempt) -> None:
+    await forget(attempt)
 
 
 def crash(attempt: Attempt) -> bool:
     """Forget in a process of its own; whether it died at its point."""
-    process = _PROCESSES.Process(target=_main, args=(attempt,))
-    process.start()
-    process.join(30)
-    assert process.exitcode in (0, DIED), process.exitcode
-    return process.exitcode == DIED
+    return dies(_attempt, attempt)
 
 
 @dataclass

@@ -10,9 +10,10 @@ from activities.letter_shop import Offer, Shop
 from activities.letters import Letters
 from activities.mailer import Letter
 from journey.facts import CarrierStatus, Line, LineQuantity, Order
-from journey.messages import ParcelContent, ReturnContent, SendRequest
+from journey.messages import ParcelContent, SendRequest
 from journey.playbook import MessageClass, Per, Playbook
 from journey.return_letters import LETTERS as RETURN_LETTERS
+from journey.return_letters import specimen_content
 from ledger.customers import Profile
 
 ROOT = Path(__file__).parents[1]
@@ -97,20 +98,10 @@ def request(
 
 def return_request(letter: str, order: Order) -> SendRequest:
     """What a return asks of `send_message`."""
-    parts = tuple(LineQuantity(line_id=line.line_id, quantity=1) for line in order.lines)
-    way = "printerless" if letter == "return_approved" else "drop_off"
-    case = ReturnContent(
-        return_id="r1",
-        kind="return",
-        lines=parts,
-        way=way,
-        send_by=datetime(2026, 3, 29, 21, tzinfo=UTC),
-        amount=1890,
-        due=300 if letter == "exchange_difference" else 0,
-        kept=495,
-        carrier="DHL",
-        tracking_number="00340434161094042557",
-    )
+    changes = {
+        "way": "printerless" if letter == "return_approved" else "drop_off",
+        "send_by": datetime(2026, 3, 29, 21, tzinfo=UTC),
+    }
     return SendRequest(
         order_id=order.order_id,
         key=f"{letter}/r1",
@@ -119,7 +110,7 @@ def return_request(letter: str, order: Order) -> SendRequest:
         message_class=MessageClass.TRANSACTIONAL,
         order=order,
         placed_at=datetime(2026, 3, 1, 9, tzinfo=UTC),
-        case=case,
+        case=specimen_content(order, letter).model_copy(update=changes),
         due=datetime(2026, 3, 8, 9, tzinfo=UTC),
     )
 

@@ -1,12 +1,9 @@
 """Processes that refund once and die on the way, at a named point."""
 
-import asyncio
-import multiprocessing
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from httpcore._backends.anyio import AnyIOStream
@@ -17,21 +14,8 @@ from activities.refunds import Refunds
 from journey.refunds import RefundRequest
 from ledger import Ledger
 from ledger.payments import Payment, Refund, RefundClaim, Seen
+from tests.dying import Point, die, dies
 from tests.refunding import LEASE
-
-DIED = 86
-
-
-class Point(StrEnum):
-    """Where a process dies."""
-
-    BEFORE_INTENT = "before_intent"
-    AFTER_INTENT = "after_intent"
-    WHILE_WRITING = "while_writing"
-    AFTER_WRITING = "after_writing"
-    AFTER_ANSWER = "after_answer"
-    AFTER_ACCEPTED_ROW = "after_accepted_row"
-    BEFORE_REPORT = "before_report"
 
 
 @dataclass(frozen=True)
@@ -43,10 +27,6 @@ class Attempt:
     request: RefundRequest
     now: datetime
     point: Point
-
-
-def die() -> None:
-    os._exit(DIED)
 
 
 class MortalLedger(Ledger):
@@ -132,20 +112,6 @@ async def _refund(attempt: Attempt, activity: type[Refunds]) -> None:
     await ledger.close()
 
 
-def _main(attempt: Attempt, activity: type[Refunds]) -> None:
-    asyncio.run(_refund(attempt, activity))
-    # Nothing of the parent's is to be cleaned up from here.
-    os._exit(0)
-
-
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["tests.crashes", "tests.refund_crashes"])
-
-
 def crash(attempt: Attempt, activity: type[Refunds] = Refunds) -> bool:
-    """Refund in a process of its own; whether it died at its point (it may not have come that far)."""
-    process = _PROCESSES.Process(target=_main, args=(attempt, activity))
-    process.start()
-    process.join(30)
-    assert process.exitcode in (0, DIED), process.exitcode
-    return process.exitcode == DIED
+    """Refund in a process of its own; whether it died at its point."""
+    return dies(_refund, attempt, activity)

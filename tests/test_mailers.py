@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 import pytest
 import pytest_asyncio
 
-from activities.mailer import Accepted, Mail, Mailer, Refused, Unclear, Unknown
+from activities.attempts import Refused, Unclear
+from activities.mailer import Accepted, Mail, Mailer, Unknown
 from activities.providers.outbox import OutboxMailer
 from activities.providers.sendgrid import SendGridMailer
 from activities.providers.smtp import Security, SmtpMailer, SmtpServer

@@ -17,7 +17,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from activities.payments import Refused
+from activities.attempts import Refused
 from activities.providers.stripe import StripePayments
 from journey.refunds import Purpose, RefundState
 from ledger import Ledger

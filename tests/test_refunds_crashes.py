@@ -9,8 +9,9 @@ import pytest_asyncio
 from activities.providers.stripe import StripePayments
 from journey.refunds import RefundRequest, RefundState
 from ledger import Ledger
+from tests.dying import Point
 from tests.fakes.stripe import FakeStripe
-from tests.refund_crashes import Attempt, Point, UnclaimedRefunds, crash
+from tests.refund_crashes import Attempt, UnclaimedRefunds, crash
 from tests.refunding import PAYMENT, ask, finish, refunds
 from tests.sending import NOON, Clock
 

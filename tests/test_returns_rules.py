@@ -13,6 +13,7 @@ from journey.playbook import Playbook
 from journey.proration import paid_for_lines, paid_for_units, paid_in_all
 from journey.record import begun, with_fact
 from journey.return_contract import Refusal, ReturnDecision, ReturnRequest, Rule
+from journey.return_letters import LETTERS, specimen_content
 from journey.return_policy import ReturnPolicy
 from journey.returning import answer, closed_alone, with_case
 from journey.returns_desk import Desk, working_day_end
@@ -200,3 +201,18 @@ def test_an_order_has_no_more_returns_than_its_state_can_know() -> None:
         state = closed_alone(state, decision.return_id, ReturnOutcome.CANCELLED, (), FRIDAY)
     assert refused(state, book(), FRIDAY) is Rule.TOO_MANY
     assert ask(state, book(), FRIDAY, kind="goodwill", amount=100)[1].return_id == "r21"
+
+
+@given(order=orders(), letter=st.sampled_from(LETTERS))
+def test_the_sums_of_a_specimen_letter_add_up(order: Order, letter: str) -> None:
+    shown = specimen_content(order, letter)
+    paid = sum(paid_for_units(order, part.line_id, range(part.quantity)) for part in shown.lines)
+    match letter:
+        case "return_exchanged":
+            assert (shown.amount, shown.due, shown.kept) == (paid // 5, 0, 0)
+        case "exchange_difference":
+            assert (shown.amount, shown.due, shown.kept) == (0, paid // 5, 0)
+        case "return_replaced":
+            assert (shown.amount, shown.due, shown.kept) == (0, 0, 0)
+        case _:
+            assert (shown.amount + shown.kept, shown.due) == (paid, 0)

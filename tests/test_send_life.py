@@ -17,7 +17,8 @@ import pytest_asyncio
 import typer
 from typer.testing import CliRunner
 
-from activities.mailer import Accepted, Refused, Unclear, Unknown
+from activities.attempts import Refused, Unclear
+from activities.mailer import Accepted, Unknown
 from activities.reconciliation import Reconciled, reconcile_sends
 from commands import sends
 from journey.messages import SendResult

@@ -12,7 +12,8 @@ import pytest
 import pytest_asyncio
 from temporalio.exceptions import ApplicationError
 
-from activities.mailer import Accepted, Mail, Refused, Unclear, Unknown
+from activities.attempts import Refused, Unclear
+from activities.mailer import Accepted, Mail, Unknown
 from activities.providers.outbox import OutboxMailer
 from activities.providers.sendgrid import SendGridMailer
 from journey.messages import SendReceipt, SendResult

@@ -15,7 +15,8 @@ from journey.playbook import Limits, MessageClass
 from ledger import Ledger
 from ledger.send_events import SendEvent
 from ledger.sends import SendState
-from tests.crashes import Attempt, Point, crash
+from tests.crashes import Attempt, crash
+from tests.dying import Point
 from tests.fakes.sendgrid import FakeSendGrid
 from tests.sending import NOON, TERMS, Clock, LetterError, Messages, PlainLetters, introduce_ann, request_for
 

@@ -20,8 +20,9 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from activities.attempts import Refused
 from activities.journeys import Journeys
-from activities.mailer import Accepted, Mail, Mailer, Refused
+from activities.mailer import Accepted, Mail, Mailer
 from activities.messages import Messages, Terms
 from activities.providers.outbox import OutboxMailer
 from journey.contract import JourneyEnd, JourneyStatus

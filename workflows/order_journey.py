@@ -55,7 +55,8 @@ class OrderJourney:
         self._playbook = start.playbook
         self._state: JourneyState = start.first_state()
         self._alarm = Alarm()
-        self._now = workflow.now()
+        # A first task that takes long is replayed at a later time, but its run began when it began.
+        self._now = workflow.info().workflow_start_time
         self._news = True
         self._facts_in_run = 0
         self._patient: dict[str, asyncio.Task[None]] = {}

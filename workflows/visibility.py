@@ -15,7 +15,7 @@ from journey.contract import attention
 from journey.plan import PlannedStep, Standing, stage
 from journey.playbook import Playbook
 from journey.return_case import ReturnCase
-from journey.state import JourneyState, Outcome, Result
+from journey.state import JourneyState, Outcome
 
 STAGE = SearchAttributeKey.for_keyword("JourneyStage")
 NEXT_STEP = SearchAttributeKey.for_keyword("NextStep")
@@ -63,12 +63,10 @@ def show_return(case: ReturnCase, waits_for: str, next_look: datetime | None) ->
     rows = [f"| {each.at:%Y-%m-%d %H:%M} | {each.kind} | {each.note or ''} |" for each in case.story]
     head = [f"**Waits for** {waits_for or 'nothing'}", "", "| when (UTC) | what | note |", "|---|---|---|"]
     workflow.set_current_details("\n".join([*head, *rows]))
-    parked = any(letter.result is Result.PARKED for letter in case.letters.values())
-    attention = case.attention or ("parked" if parked else None)
     pairs: list[SearchAttributePair[str] | SearchAttributePair[datetime]] = [
         SearchAttributePair(STAGE, str(case.stage))
     ]
-    pairs += [SearchAttributePair(ATTENTION, attention)] if attention else []
+    pairs += [SearchAttributePair(ATTENTION, case.needs)] if case.needs else []
     pairs += [SearchAttributePair(NEXT_DUE, next_look)] if next_look else []
     known = workflow.info().typed_search_attributes
     if changes := list(differences(known, TypedSearchAttributes(pairs))):

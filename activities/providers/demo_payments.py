@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import func, select
 
-from activities.payments import Refused
+from activities.attempts import Refused
 from journey.refunds import RefundState
 from ledger import Ledger
 from ledger.money_tables import demo_refunds

@@ -22,7 +22,8 @@ from urllib.error import URLError
 from python_http_client.exceptions import HTTPError
 from sendgrid import SendGridAPIClient
 
-from activities.mailer import Accepted, Mail, Refused, Unclear, Unknown
+from activities.attempts import Refused, Unclear
+from activities.mailer import Accepted, Mail, Unknown
 
 HOST = "https://api.sendgrid.com"
 EU_HOST = "https://api.eu.sendgrid.com"

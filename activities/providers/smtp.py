@@ -15,7 +15,8 @@ from enum import StrEnum
 
 import aiosmtplib
 
-from activities.mailer import Accepted, Mail, Refused, Unclear, Unknown
+from activities.attempts import Refused, Unclear
+from activities.mailer import Accepted, Mail, Unknown
 
 TIMEOUT = 10.0
 """Seconds for each step of the exchange."""

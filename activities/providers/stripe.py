@@ -12,7 +12,7 @@ from typing import Any
 import stripe
 from stripe import HTTPXClient, StripeClient
 
-from activities.payments import Refused, Unclear
+from activities.attempts import Refused, Unclear
 from journey.refunds import RefundState
 from ledger.payments import Payment, Refund, Seen
 

@@ -1,16 +1,14 @@
 """Stripe's refunds on loopback: real HTTP, a log of its own, faults on demand, and its memory of keys."""
 
 import json
-import socket
-import struct
 import threading
-import urllib.request
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
+
+from tests.fakes.loopback import Handler, Loopback
 
 
 class Fault(StrEnum):
@@ -40,39 +38,21 @@ class Entry:
     """The id of the refund that came of it, if this request made one."""
 
 
-@dataclass
-class FakeStripe:
-    """Charges and refunds. `captured` is what each charge holds, in Stripe's own units."""
+class FakeStripe(Loopback):
+    """Charges and refunds."""
 
-    captured: dict[str, int] = field(default_factory=lambda: {"ch_1": 10_000})
-    status: str = "succeeded"
-    """Of refunds that are made from now on."""
-    log: list[Entry] = field(default_factory=list)
-    refunds: list[dict[str, Any]] = field(default_factory=list)
-    faults: deque[Fault] = field(default_factory=deque)
-    answers: dict[str, tuple[int, dict[str, Any]]] = field(default_factory=dict)
-    """What each key was answered: it is answered again, a 500 too, until the keys are forgotten."""
-
-    def __post_init__(self) -> None:
-        self.released = threading.Event()
-        self._busy = 0
-        self._idle = threading.Condition()
+    def __init__(self) -> None:
+        self.captured = {"ch_1": 10_000}
+        """What each charge holds, in Stripe's own units."""
+        self.status = "succeeded"
+        """Of refunds that are made from now on."""
+        self.log: list[Entry] = []
+        self.refunds: list[dict[str, Any]] = []
+        self.faults: deque[Fault] = deque()
+        self.answers: dict[str, tuple[int, dict[str, Any]]] = {}
+        """What each key was answered: it is answered again, a 500 too, until the keys are forgotten."""
         self.lock = threading.Lock()
-        self._server = _Server(self)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self.released.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    @property
-    def host(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        super().__init__(_Handler)
 
     def made(self) -> Counter[str]:
         """How many refunds were made for each reference of ours."""
@@ -107,55 +87,17 @@ class FakeStripe:
         self.refunds.append(refund)
         return refund
 
-    def settle(self) -> None:
-        """Returns when everything that was sent before this call is in the log."""
-        urllib.request.urlopen(f"{self.host}/health", timeout=10).close()
-        with self._idle:
-            assert self._idle.wait_for(lambda: self._busy == 0, timeout=10)
 
-    def begun(self) -> None:
-        with self._idle:
-            self._busy += 1
-
-    def ended(self) -> None:
-        with self._idle:
-            self._busy -= 1
-            self._idle.notify_all()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 50
-
-    def __init__(self, fake: FakeStripe) -> None:
-        self.fake = fake
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self.fake.begun()
-        super().process_request(request, client_address)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self.fake.ended()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is what the tests are about."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
+class _Handler(Handler):
+    @property
+    def fake(self) -> FakeStripe:
+        return cast(FakeStripe, self.server.fake)
 
     def do_GET(self) -> None:
         path = urlsplit(self.path)
         asked = {key: values[0] for key, values in parse_qs(path.query).items()}
         of = asked.get("charge") or asked.get("payment_intent")
-        found = [each for each in self.server.fake.refunds if each["charge"] == of]
+        found = [each for each in self.fake.refunds if each["charge"] == of]
         ids = [each["id"] for each in found]
         start = ids.index(asked["starting_after"]) + 1 if "starting_after" in asked else 0
         size = min(int(asked.get("limit", 10)), 2)
@@ -164,17 +106,16 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, {"object": "list", "data": page, "has_more": more, "url": "/v1/refunds"})
 
     def do_POST(self) -> None:
-        length = int(self.headers["Content-Length"])
-        raw = self.rfile.read(length)
-        if len(raw) < length:
+        raw = self.body()
+        if raw is None:
             return
         form = {key: values[0] for key, values in parse_qs(raw.decode()).items()}
-        with self.server.fake.lock:
+        with self.fake.lock:
             fault, status, body = self._refund(self.headers.get("Idempotency-Key", ""), form)
         self._suffer(fault, status, body)
 
     def _refund(self, key: str, form: dict[str, str]) -> tuple[Fault | None, int, dict[str, Any]]:
-        fake = self.server.fake
+        fake = self.fake
         fault = fake.faults.popleft() if fake.faults else None
         if fault in (Fault.BUSY, Fault.BAD_KEY):
             fake.log.append(Entry(key, form, fault, None))
@@ -188,7 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _first_answer(
         self, form: dict[str, str], fault: Fault | None
     ) -> tuple[tuple[int, dict[str, Any]], str | None]:
-        fake = self.server.fake
+        fake = self.fake
         if fault is Fault.REFUSED:
             return _error(400, "charge_disputed"), None
         if fault is Fault.ERROR_BEFORE:
@@ -203,18 +144,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _suffer(self, fault: Fault | None, status: int, body: dict[str, Any]) -> None:
         match fault:
             case Fault.SILENT_BEFORE | Fault.SILENT_AFTER:
-                self.server.fake.released.wait()
+                self.be_silent()
             case Fault.RESET_AFTER:
-                self.wfile.write(b"HTTP/1.1 200 O")
-                linger = struct.pack("ii", 1, 0)
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                self.connection.close()
+                self.reset()
             case Fault.DRIP_AFTER:
-                self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-                while not self.server.fake.released.wait(0.05):
-                    self.wfile.write(b".")
+                self.drip()
             case Fault.GARBAGE_AFTER:
-                self.wfile.write(b"\x00\x01 this is no HTTP\r\n\r\n")
+                self.talk_garbage()
             case Fault.NO_ID_AFTER:
                 self._answer(200, {"object": "refund"})
             case Fault.BUSY:
@@ -223,12 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(status, body)
 
     def _answer(self, status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        for name, value in {**(headers or {}), "Content-Length": str(len(data))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data)
+        self.answer(status, json.dumps(body).encode(), headers)
 
 
 def _error(status: int, code: str) -> tuple[int, dict[str, Any]]:

@@ -1,27 +1,31 @@
 """Plays returns to each of their ends, and keeps the histories of the returns and of their orders for ever.
 
-`python -m tests.histories.record_returns v2` adds to a folder; a file that is there is never written again.
+`python -m tests.histories.record_returns v2 [STORY...]` adds those stories, or all, to a folder; a file that
+is there is never written again.
 """
 
 import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
+from journey.contract import StepRequest
 from journey.names import return_workflow_id
 from journey.return_contract import CancelRequest, Cure, CureRequest, DecisionRequest
 from journey.return_policy import ReturnPolicy
 from ledger.money_tables import payments
+from ledger.tables import customers
 from runtime.cues import Stagehand, real_clock
 from runtime.demo import Clock, Demo, read_examples
 from runtime.embedded import embedded_server
 from runtime.returns import update_return
-from tests.histories.record import DAY, keep_history
+from tests.histories.record import DAY, HASTY, keep_history
 from tests.world import DEFAULT, ROOT, World, dev_world, line, paced
 
 EXAMPLES = ("sent_back", "exchanged", "never_arrived")
@@ -38,12 +42,24 @@ def policy(**changes: Any) -> Any:
     return paced(DEFAULT.model_copy(update={"returns": returns}), DAY)
 
 
-async def record(folder: Path) -> None:
-    """Play everything and keep the history of every run."""
-    with tempfile.TemporaryDirectory(prefix="record-") as home:
-        async with embedded_server(Path(home)) as server, dev_world(server, Path(home)) as world:
+async def record(folder: Path, names: Sequence[str]) -> None:
+    """Play everything, or what is named, and keep the history of every run."""
+    chosen = {name: told for name, told in STORIES.items() if not names or name in names}
+    async with _world() as world:
+        if not names:
             await _examples(world, folder)
-            await asyncio.gather(*(_story(world, folder, name, *told) for name, told in STORIES.items()))
+        short = {name: told for name, told in chosen.items() if name not in LONG}
+        await asyncio.gather(*(_story(world, folder, name, *told) for name, told in short.items()))
+    async with _world(HASTY) as world:
+        for name in LONG & chosen.keys():
+            await _story(world, folder, name, *chosen[name])
+
+
+@asynccontextmanager
+async def _world(*settings: str) -> AsyncIterator[World]:
+    with tempfile.TemporaryDirectory(prefix="record-") as home:
+        async with embedded_server(Path(home), settings) as server, dev_world(server, Path(home)) as world:
+            yield world
 
 
 async def _examples(world: World, folder: Path) -> None:
@@ -156,6 +172,34 @@ async def _cured(world: World, order_id: str) -> None:
     await update_return(world.client, order_id, "r1", "cure_refund", cure)
 
 
+async def _parked(world: World, order_id: str) -> None:
+    """Its letters cannot be written until the ledger knows the customer."""
+    known = await world.ledger.profile("c_ann")
+    assert known is not None
+    async with world.ledger.writing() as db:
+        await db.execute(delete(customers).where(customers.c.customer_id == "c_ann"))
+    await world.ask(order_id, kind="stolen", settlement="replacement")
+    await world.until_return(order_id, lambda status: status.case.parked)
+    await world.ledger.keep_customer(known)
+    step = StepRequest(key="return_replaced/r1")
+    await update_return(world.client, order_id, "r1", "retry_step", step)
+
+
+async def _long(world: World, order_id: str) -> None:
+    """So much noise that it goes on in new runs."""
+    await world.ask(order_id)
+    await world.until_return(order_id, lambda status: status.case.attention)
+    for _ in range(20):
+        await _tell(world, order_id, "return_moved", status="label_made")
+    decision = DecisionRequest(approve=True, by="maria")
+    await update_return(world.client, order_id, "r1", "decide_return", decision)
+    await world.until_return(order_id, lambda status: status.waits_for == "the first scan")
+    await _tell(world, order_id, *["return_moved"] * 20, status="label_made")
+    await _tell(world, order_id, "return_received")
+    await world.until_return(order_id, lambda status: status.waits_for == "the inspection")
+    await _tell(world, order_id, "return_inspected")
+
+
 STORIES: dict[str, tuple[Any, Path_]] = {
     "refunded": (policy(), _refunded),
     "partly": (policy(wait_for_rest="1 day"), _partly),
@@ -169,14 +213,17 @@ STORIES: dict[str, tuple[Any, Path_]] = {
     "first_scan": (policy(refund_on="first_scan"), _refunded),
     "goodwill": (policy(), _goodwill),
     "cured": (policy(), _cured),
+    "parked": (policy(), _parked),
+    "long": (policy(approve_up_to={"EUR": 1}), _long),
 }
+LONG = {"long"}
 
 
 def main() -> int:
-    [version] = sys.argv[1:]
+    version, *names = sys.argv[1:]
     folder = Path(__file__).parent / version
     folder.mkdir(parents=True, exist_ok=True)
-    asyncio.run(record(folder))
+    asyncio.run(record(folder, names))
     return 0
 
 
