@@ -43,7 +43,7 @@ from tests.forgetting import (
 from tests.sending import BID, NOON, ORDER, TERMS, PlainLetters, request_for
 
 ANN = "shopify-115310627314723954"
-PLANTED = ("lanted", "5550142", "625-1199", "80202")
+PLANTED = ("lanted", "5550142", "625-1199", "80202 D")
 
 
 async def _filled(ledger: Ledger) -> None:
