@@ -9,13 +9,13 @@ import sys
 
 import typer
 
-from commands import customers, demo, health, inbox, keys, letters, orders, rehearse, sends
+from commands import customers, demo, health, inbox, keys, letters, orders, reconcile, rehearse, sends
 from commands.terminal import door, run, show
 from runtime.return_commands import Counter, add_return_commands
 from runtime.settings import Settings, read_settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-for part in (orders, rehearse, demo, letters, sends, health):
+for part in (orders, rehearse, demo, letters, sends, reconcile, health):
     app.add_typer(part.app)
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(keys.app, name="keys")

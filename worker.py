@@ -7,7 +7,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 from temporalio.client import Client
+from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from activities.cases import Cases
@@ -24,11 +25,13 @@ from activities.labels import Address, LabelDesk, Labels
 from activities.letters import Letters
 from activities.mailer import Mailer
 from activities.messages import Messages, Terms
-from activities.payments import PaymentProvider
+from activities.payments import PaymentProvider, RefundLister
 from activities.providers.demo_labels import DemoLabels
 from activities.providers.demo_payments import DemoPayments
 from activities.providers.outbox import OutboxMailer
+from activities.reconciling import Reconciling
 from activities.refunds import Refunds
+from activities.shops import Shop
 from journey.names import TASK_QUEUE
 from ledger import Ledger
 from ledger.database import LedgerError
@@ -36,10 +39,13 @@ from runtime.connection import temporal
 from runtime.inputs import InputError
 from runtime.logs import configure_logs, configure_telemetry
 from runtime.sandbox import build_sandbox
+from runtime.schedule import keep_schedule
 from runtime.settings import LabelsName, MailerName, Settings, read_settings
 from service.links import links_of
+from service.sources.all import translate
 from workflows.erasure import Erasure
 from workflows.order_journey import OrderJourney
+from workflows.reconciliation import Reconciliation
 from workflows.return_journey import ReturnJourney
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -53,7 +59,7 @@ def build_worker(client: Client, activities: Sequence[Any], *, max_cached_workfl
     return Worker(
         client,
         task_queue=TASK_QUEUE,
-        workflows=[OrderJourney, ReturnJourney, Erasure],
+        workflows=[OrderJourney, ReturnJourney, Erasure, Reconciliation],
         activities=activities,
         workflow_runner=build_sandbox(),
         max_cached_workflows=max_cached_workflows,
@@ -76,11 +82,13 @@ def build_activities(settings: Settings, ledger: Ledger) -> list[Any]:
     messages = Messages(ledger, mailer, letters, terms)
     cases = Cases(ledger)
     forget = Forget(ledger, mailer)
+    payments = build_payments(settings, ledger)
+    reconciling = build_reconciling(settings, ledger, payments, mailer)
     warehouse = Address(settings.shop.name, settings.warehouse_address, settings.warehouse_country)
     return [
         messages.send_message,
         Journeys(ledger).keep_journey,
-        Refunds(ledger, build_payments(settings, ledger)).refund_payment,
+        Refunds(ledger, payments).refund_payment,
         LabelDesk(ledger, build_labels(settings), warehouse).make_label,
         cases.keep_return,
         cases.dispatch_goods,
@@ -89,7 +97,44 @@ def build_activities(settings: Settings, ledger: Ledger) -> list[Any]:
         forget.empty_rows,
         forget.tell_mailer,
         forget.wipe_traces,
+        reconciling.reconcile_shop,
+        reconciling.reconcile_payments,
+        reconciling.reconcile_mail,
     ]
+
+
+def build_reconciling(
+    settings: Settings, ledger: Ledger, payments: Mapping[str, PaymentProvider], mailer: Mailer
+) -> Reconciling:
+    """Who is asked what they failed to tell. Activities may not import the doors, so they are given the
+    translators by which webhooks are read."""
+    listers = {name: each for name, each in payments.items() if isinstance(each, RefundLister)}
+    return Reconciling(ledger, translate, build_shops(settings), listers, {mailer.name: mailer})
+
+
+def build_shops(settings: Settings) -> dict[str, Shop]:
+    """The shops that can be asked, by the sources of their webhooks."""
+    shops: dict[str, Shop] = {}
+    if settings.shopify_url is not None:
+        from activities.providers.shopify import AdminToken, AppToken, ShopifyShop
+
+        token: AdminToken | AppToken
+        if settings.shopify_access_token is not None:
+            token = AdminToken(settings.shopify_access_token.get_secret_value())
+        else:
+            assert settings.shopify_client_id is not None
+            assert settings.shopify_secret is not None
+            token = AppToken(settings.shopify_client_id, settings.shopify_secret.get_secret_value())
+        shops[ShopifyShop.source] = ShopifyShop(settings.shopify_url, token)
+    if settings.woocommerce_url is not None:
+        from activities.providers.woocommerce import WooCommerceShop
+
+        key, secret = settings.woocommerce_consumer_key, settings.woocommerce_consumer_secret
+        assert key is not None
+        assert secret is not None
+        credentials = (key.get_secret_value(), secret.get_secret_value())
+        shops[WooCommerceShop.source] = WooCommerceShop(settings.woocommerce_url, *credentials)
+    return shops
 
 
 def build_payments(settings: Settings, ledger: Ledger) -> dict[str, PaymentProvider]:
@@ -165,11 +210,21 @@ async def serve(settings: Settings) -> None:
             temporal(settings.home) as connection,
             build_worker(connection.client, build_activities(settings, ledger)),
         ):
+            await _scheduled(connection.client, settings)
             log.info("working", task_queue=TASK_QUEUE, ui=connection.server and connection.server.ui)
             await _asked_to_stop()
             log.info("stopping")
     finally:
         await ledger.close()
+
+
+async def _scheduled(client: Client, settings: Settings) -> None:
+    """Reconciliations are a safety net: a key that may not keep schedules keeps no worker from its work."""
+    try:
+        await keep_schedule(client, settings)
+    except RPCError as error:
+        log = structlog.get_logger("thereafter.worker")
+        log.warning("no schedule for reconciliations", problem=error.status.name)
 
 
 async def _asked_to_stop() -> None:

@@ -17,17 +17,21 @@ class Reconciled(NamedTuple):
     still_unknown: int = 0
 
 
+STILL_UNKNOWN = "still_unknown"
+
+
 async def reconcile_sends(ledger: Ledger, mailer: Mailer, now: datetime) -> Reconciled:
     """Look at every send that is in doubt and whose attempt is over; repeating it changes nothing.
 
     The provider's events come first: they also tell of letters that another mailer carried. What nobody can
     tell stays in doubt and is listed; to send it again, or to park it, is for the journey to decide.
     """
-    ends = [await _reconcile(ledger, mailer, send, now) for send in await ledger.sends_in_doubt(now)]
+    ends = [await reconcile_send(ledger, mailer, send, now) for send in await ledger.sends_in_doubt(now)]
     return Reconciled(**{field: ends.count(field) for field in Reconciled._fields})
 
 
-async def _reconcile(ledger: Ledger, mailer: Mailer, send: Send, now: datetime) -> str:
+async def reconcile_send(ledger: Ledger, mailer: Mailer, send: Send, now: datetime) -> str:
+    """What one send in doubt turned out to be: the name of a field of `Reconciled`."""
     if (await ledger.move_on_from_events(send, now)).state is not send.state:
         return "told"
     found = await mailer.find(send.reference) if send.provider == mailer.name else ()
@@ -40,4 +44,4 @@ async def _reconcile(ledger: Ledger, mailer: Mailer, send: Send, now: datetime) 
         return "never_taken"
     if send.state is SendState.CLAIMED:
         await ledger.end_attempt(send, AttemptEnd(SendState.UNKNOWN, "the attempt ended without a word"), now)
-    return "still_unknown"
+    return STILL_UNKNOWN

@@ -4,7 +4,7 @@ import json
 
 import typer
 
-from commands.terminal import AsJson, opened_ledger, run
+from commands.terminal import AsJson, opened_ledger, run, say
 from runtime.connection import configured_address, temporal
 from runtime.embedded import running_server
 from runtime.settings import read_settings
@@ -20,9 +20,12 @@ def health(as_json: AsJson = False) -> None:
         settings = read_settings()
         if configured_address() is None and running_server(settings.home) is None:
             raise ConnectionError(f"no server runs in {settings.home}; `python worker.py` starts one")
-        async with opened_ledger(settings), temporal(settings.home) as connection:
+        async with opened_ledger(settings) as ledger, temporal(settings.home) as connection:
             await connection.client.service_client.check_health()
+            warnings = await ledger.reconcile_warnings()
         if as_json:
-            print(json.dumps({"healthy": True}))  # noqa: T201
+            print(json.dumps({"healthy": True, "warnings": warnings}))  # noqa: T201
+        for warning in () if as_json else warnings:
+            say(f"! {warning}", "yellow")
 
     run(command())

@@ -15,6 +15,9 @@ Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 TASK_QUEUE = "thereafter"
 
+RECONCILIATION = "reconciliation"
+"""The schedule, and how the ids of what it starts begin."""
+
 
 def order_workflow_id(order_id: str) -> str:
     return f"order:{order_id}"

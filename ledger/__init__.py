@@ -8,10 +8,10 @@ from ledger.journeys import JourneyArchive
 from ledger.keys import Keys
 from ledger.letters import Outbox
 from ledger.orders import Orders
-from ledger.payments import Payments
 from ledger.people import People
 from ledger.providers import ProviderEvents
-from ledger.returns import Returns
+from ledger.reconciliations import Reconciliations
+from ledger.refund_reports import RefundReports
 from ledger.whom import Whom
 
 
@@ -25,9 +25,9 @@ class Ledger(
     Orders,
     Outbox,
     JourneyArchive,
-    Payments,
-    Returns,
     Requests,
     Whom,
+    RefundReports,
+    Reconciliations,
 ):
     """The whole ledger; each family of tables has its own module. `await Ledger.open(url)` opens it."""

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from journey.facts import Model
 from journey.times import Instant
-from ledger.database import Database
 from ledger.door_tables import inbox, parcels, provider_events
 from ledger.incoming import Acceptance, Deed, Incoming
+from ledger.missing import Missing
 from ledger.money_tables import payments
 from ledger.people import keep_people
 from ledger.tables import orders
@@ -58,7 +58,7 @@ class Verdict(Model):
     """Whether it counts as one of the attempts after which a row is parked."""
 
 
-class Inbox(Database):
+class Inbox(Missing):
     """The inbox's rows."""
 
     async def accept(self, incoming: Sequence[Incoming], now: datetime) -> list[Acceptance]:
@@ -158,14 +158,6 @@ class Inbox(Database):
             await db.execute(update(inbox).where(where).values(kept))
             await self._keep_what_they_tell(db, [again], now)
         return True
-
-    async def is_missing(self, each: Incoming) -> bool:
-        """Whether some of what an event tells of its order never came in, by whatever way."""
-        query = select(inbox.c.deeds).where(inbox.c.order_id == each.order_id)
-        async with self.reading() as db:
-            rows = (await db.execute(query)).all()
-        known = {deed["body"].get("fact_id") for row in rows for deed in row[0]}
-        return any(deed.body.get("fact_id") not in known for deed in each.deeds)
 
     async def parcel_of(self, tracking_number: str) -> tuple[str, str] | None:
         """The order and parcel that a carrier's number belongs to."""

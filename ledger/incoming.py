@@ -23,6 +23,9 @@ ERASE = "erase_customer"
 MAIL = "mail_event"
 """The deed that settles what was in doubt of a letter."""
 
+REFUND = "refund_reported"
+"""The deed that takes over what a payment provider says of a refund."""
+
 EXPORT = "customer_asks_for_data"
 """A deed for a person: the shop hands a customer what is known of them."""
 

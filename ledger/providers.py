@@ -51,9 +51,11 @@ class ProviderEvents(SendEvents):
 
     async def handled(self, event: ProviderEvent, now: datetime) -> None:
         """Take an event out of the line."""
-        which = (provider_events.c.provider == event.provider) & (
-            provider_events.c.event_id == event.event_id
-        )
+        await self.provider_event_handled(event.provider, event.event_id, now)
+
+    async def provider_event_handled(self, provider: str, event_id: str, now: datetime) -> None:
+        """Take the event of this name out of the line."""
+        which = (provider_events.c.provider == provider) & (provider_events.c.event_id == event_id)
         async with self.writing() as db:
             await db.execute(update(provider_events).where(which).values(handled_at=now))
 

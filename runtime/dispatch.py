@@ -16,6 +16,7 @@ from temporalio.client import Client
 from ledger import incoming
 from ledger.inbox import InboxRow, InboxState, Verdict
 from runtime.delivery import Delivery, TemporalIsAway, again, parked
+from runtime.returns import UnknownReturn, report_return_fact
 
 LEASE = timedelta(minutes=5)
 """How long a claimed row is ours; longer than a sweep lasts."""
@@ -107,6 +108,8 @@ class Dispatcher:
                 case incoming.MAIL:
                     event_id = str(row.deeds[0].body["event_id"])
                     return _done(row, await self._ledger.settle_mail(event_id, self._now()))
+                case incoming.REFUND:
+                    return await self._refunded(client, row)
                 case _:
                     return await self._delivery.of(client, row)
         except TemporalIsAway:
@@ -115,6 +118,17 @@ class Dispatcher:
             # An error's text may quote what is personal, so only its name is kept.
             self._log.warning("not delivered", number=row.number, problem=type(error).__name__)
             return again(row, self._now(), f"{type(error).__name__} while it was delivered", counts=True)
+
+    async def _refunded(self, client: Client, row: InboxRow) -> Verdict:
+        """Take over what is told of a refund, then tell the returns that wait for it: again after a crash,
+        since who waits follows from the ledger."""
+        body = row.deeds[0].body
+        told, waiting = await self._ledger.settle_refund(body, self._now())
+        for each in waiting:
+            with suppress(UnknownReturn):
+                await report_return_fact(client, each.order_id, each.return_id, incoming.REFUND, {})
+        await self._ledger.provider_event_handled(str(body["provider"]), str(body["event_id"]), self._now())
+        return _done(row, told)
 
     async def _forgotten(self, client: Client, row: InboxRow) -> Verdict:
         if self._erase is None:

@@ -1,5 +1,7 @@
 """What the doors need to know: where they listen, and whom they believe."""
 
+import re
+
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
@@ -45,8 +47,9 @@ class DoorSettings(BaseSettings):
         """The live secrets of each source that is switched on."""
         found: dict[str, list[str]] = {}
         for name in type(self).model_fields:
-            source, marker, _ = name.partition("_secret")
+            # Other secrets have longer names, such as that of the key by which a shop is asked.
+            named = re.fullmatch(r"([a-z]+)_secret(?:_previous)?", name)
             value = getattr(self, name)
-            if marker and isinstance(value, SecretStr) and value.get_secret_value():
-                found.setdefault(source, []).append(value.get_secret_value())
+            if named and isinstance(value, SecretStr) and value.get_secret_value():
+                found.setdefault(named[1], []).append(value.get_secret_value())
         return found

@@ -15,6 +15,7 @@ from activities.letter_shop import Shop
 from ledger.database import Place
 from runtime.door_settings import DoorSettings
 from runtime.inputs import InputError
+from runtime.reconcile_settings import ReconcileSettings
 
 
 class MailerName(StrEnum):
@@ -32,7 +33,7 @@ class LabelsName(StrEnum):
     EASYPOST = "easypost"
 
 
-class Settings(DoorSettings):
+class Settings(DoorSettings, ReconcileSettings):
     """Read from `THEREAFTER_*`; `pydantic.ValidationError` names each variable that is wrong."""
 
     model_config = SettingsConfigDict(
@@ -109,6 +110,21 @@ class Settings(DoorSettings):
         url = self.ledger_url or f"sqlite+aiosqlite:///{(self.home / 'ledger.db').resolve()}"
         secrets = [key.get_secret_value() for key in (self.address_key, self.address_key_previous) if key]
         return Place(url, tuple(filter(None, secrets)))
+
+    @model_validator(mode="after")
+    def _shops_can_be_asked(self) -> "Settings":
+        app = self.shopify_client_id and self.shopify_secret
+        if self.shopify_url and not (self.shopify_access_token or app):
+            raise ValueError(
+                "THEREAFTER_SHOPIFY_ACCESS_TOKEN: should be set when THEREAFTER_SHOPIFY_URL is, or "
+                "THEREAFTER_SHOPIFY_CLIENT_ID together with THEREAFTER_SHOPIFY_SECRET"
+            )
+        if self.woocommerce_url and not (self.woocommerce_consumer_key and self.woocommerce_consumer_secret):
+            raise ValueError(
+                "THEREAFTER_WOOCOMMERCE_CONSUMER_KEY: should be set when THEREAFTER_WOOCOMMERCE_URL is, "
+                "together with THEREAFTER_WOOCOMMERCE_CONSUMER_SECRET"
+            )
+        return self
 
 
 def read_settings() -> Settings:

@@ -25,6 +25,9 @@ class Ready(Model):
     temporal: str = Field(description="connected or away")
     waiting: int = Field(description="Events in the inbox that have not had their effect.")
     parked: int = Field(description="Events that wait for an operator.")
+    warnings: tuple[str, ...] = Field(
+        default=(), description="What a person should look at, such as a shop that tells nothing any more."
+    )
 
 
 @router.get("/livez", summary="The process answers")
@@ -37,10 +40,12 @@ async def ready(doors: TheDoors) -> Ready:
     try:
         async with asyncio.timeout(3):
             counts = await doors.ledger.count_inbox()
+            warnings = await doors.ledger.reconcile_warnings()
     except Exception:
         raise HTTPException(503, "the ledger does not answer") from None
     return Ready(
         temporal="connected" if doors.reach() else "away",
         waiting=counts.get("received", 0),
         parked=counts.get("parked", 0),
+        warnings=warnings,
     )

@@ -110,7 +110,7 @@ def test_an_order_that_nobody_placed_is_not_known(shop: CommandLine, tmp_path: P
 
 
 def test_a_healthy_shop_says_so(shop: CommandLine) -> None:
-    assert shop("health", "--json").json() == {"healthy": True}
+    assert shop("health", "--json").json() == {"healthy": True, "warnings": []}
 
 
 def test_a_home_in_which_nothing_runs_is_not_healthy(alone: CommandLine) -> None:

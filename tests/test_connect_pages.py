@@ -4,13 +4,19 @@ import asyncio
 import os
 import re
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+import worker
 from ledger import Ledger
 from ledger.inbox import InboxState
 from tests.doors import SECRET, STANDARD, open_world, until
+from tests.fakes.shopify import FakeShopify
+from tests.fakes.woocommerce import FakeWooCommerce
+from tests.lost_webhooks import shop_of
 from tests.test_readme import PAGES
 from tests.world import dev_world
 
@@ -20,6 +26,32 @@ DOCS = {
     "connect-shopify": ["order_placed"],
     "connect-woocommerce": ["order_placed"],
 }
+
+
+@pytest_asyncio.fixture
+async def shops(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[dict[str, dict[str, str]]]:
+    """The shops that the pages ask, and the variables by which they are reached."""
+    shopify, woo = FakeShopify(), FakeWooCommerce()
+    asked = {}
+    for fake, source in ((shopify, "shopify"), (woo, "woocommerce")):
+        fake.start()
+        asked[source] = shop_of(source, fake.url)
+    monkeypatch.setattr(worker, "build_shops", lambda _: asked)
+    yield {
+        "connect-shopify": {
+            "THEREAFTER_SHOPIFY_URL": shopify.url,
+            "THEREAFTER_SHOPIFY_ACCESS_TOKEN": "shpat_of_the_tests",
+        },
+        "connect-woocommerce": {
+            "THEREAFTER_WOOCOMMERCE_URL": woo.url,
+            "THEREAFTER_WOOCOMMERCE_CONSUMER_KEY": "ck_of_the_tests",
+            "THEREAFTER_WOOCOMMERCE_CONSUMER_SECRET": "cs_of_the_tests",
+        },
+    }
+    for shop in asked.values():
+        await shop.close()
+    for fake in (shopify, woo):
+        fake.stop()
 
 
 def _blocks(page: str) -> list[tuple[str, str]]:
@@ -50,7 +82,9 @@ async def _run(script: str, environment: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize("page", DOCS)
-async def test_every_command_of_a_page_works(page: str, server, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+async def test_every_command_of_a_page_works(  # type: ignore[no-untyped-def]
+    page: str, server, tmp_path: Path, shops: dict[str, dict[str, str]]
+) -> None:
     async with (
         dev_world(server, tmp_path) as shop,
         open_world(shop.ledger, lambda: shop.client, shop.playbook) as world,
@@ -70,6 +104,7 @@ async def test_every_command_of_a_page_works(page: str, server, tmp_path: Path) 
             "THEREAFTER_SHOPIFY_SECRET": SECRET,
             "THEREAFTER_WOOCOMMERCE_SECRET": SECRET,
             "TEMPORAL_ADDRESS": server.address,
+            **shops.get(page, {}),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
         told = await _run(script, environment)

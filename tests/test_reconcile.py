@@ -1,47 +1,41 @@
 """Webhooks that never arrive: one pass finds all of them, and nothing is taken in twice."""
 
-import random
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Sequence
+
+import pytest
 
 from ledger import Ledger
-from runtime.reconcile import reconcile
-from service.sources.all import translate
-from tests import payloads
+from ledger.incoming import Incoming
 from tests.doors import open_world
-
-NOW = datetime(2026, 3, 5, tzinfo=UTC)
-
-
-class FakeShop:
-    """A shop whose list of changed orders is right, whatever became of its webhooks."""
-
-    source = "shopify"
-
-    def __init__(self, orders: list[dict[str, Any]]) -> None:
-        self._orders = orders
-        self.asked: list[datetime] = []
-
-    async def changed_since(self, moment: datetime) -> AsyncIterator[dict[str, Any]]:
-        self.asked.append(moment)
-        for order in self._orders:
-            yield order
+from tests.lost_webhooks import lose_webhooks
 
 
-async def test_one_pass_finds_every_order_whose_webhook_was_lost(ledger: Ledger) -> None:
-    orders = [payloads.shopify_order(id=1_000 + number) for number in range(100)]
-    lost = set(random.Random(1).sample(range(100), 5))
+@pytest.mark.parametrize("source", ["shopify", "woocommerce"])
+async def test_one_pass_finds_every_order_whose_webhook_was_lost(ledger: Ledger, source: str) -> None:
     async with open_world(ledger) as world:
-        for number, order in enumerate(orders):
-            if number not in lost:
-                await world.post("shopify", order)
-    # The list has the same orders in other words: a field more than the webhooks.
-    shop = FakeShop([order | {"note_attributes": []} for order in orders])
-    first = await reconcile(ledger, shop, translate, NOW - timedelta(hours=1), NOW)
-    assert (first.seen, first.gaps, first.unread) == (100, 5, 0)
-    second = await reconcile(ledger, shop, translate, NOW, NOW)
-    assert (second.seen, second.gaps) == (100, 0)
-    placed = [deed.body["fact_id"] for row in await ledger.inbox_rows(most=500) for deed in row.deeds]
-    assert sorted(placed) == sorted({f"shopify:{1_000 + number}:placed" for number in range(100)})
-    assert shop.asked[0] < NOW - timedelta(hours=1)
+        told = await lose_webhooks(ledger, world.post, source)
+    assert (told.lost, told.missing_before) == (5, 5)
+    assert told.holds, told
+    assert told.report is not None
+    assert (told.report.seen, told.report.filled, told.report.unread) == (100, 5, 0)
+
+
+@pytest.mark.parametrize("source", ["shopify", "woocommerce"])
+async def test_without_the_pass_the_orders_stay_missing(ledger: Ledger, source: str) -> None:
+    async with open_world(ledger) as world:
+        told = await lose_webhooks(ledger, world.post, source, reconciled=False)
+    assert not told.holds
+    assert told.missing == told.lost == 5
+
+
+async def test_a_pass_that_did_not_ask_the_inbox_first_would_be_caught(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def everything(_: Ledger, incoming: Sequence[Incoming]) -> list[Incoming]:
+        return list(incoming)
+
+    monkeypatch.setattr(Ledger, "missing", everything)
+    async with open_world(ledger) as world:
+        told = await lose_webhooks(ledger, world.post, orders=40)
+    assert (told.missing, told.doubled) == (0, 38)
+    assert not told.holds

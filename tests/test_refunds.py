@@ -7,7 +7,8 @@ import pytest
 import pytest_asyncio
 
 from activities.providers.demo_payments import DemoPayments
-from activities.providers.stripe import StripePayments, from_stripe, to_stripe
+from activities.providers.stripe import StripePayments
+from activities.stripe_words import from_stripe, to_stripe
 from journey.refunds import RefundState
 from ledger import Ledger
 from tests.fakes.stripe import FakeStripe, Fault

@@ -20,6 +20,7 @@ from tests.world import ROOT
 from workflows import order_journey, policies
 from workflows.erasure import Erasure
 from workflows.order_journey import OrderJourney
+from workflows.reconciliation import Reconciliation
 from workflows.return_journey import ReturnJourney
 
 HISTORIES = sorted((ROOT / "tests" / "histories").glob("v*/*.json"))
@@ -30,7 +31,7 @@ NAMES = [f"{path.parent.name}/{path.stem}" for path in HISTORIES]
 async def replay(path: Path) -> None:
     """Raises what the code of the day does otherwise than it did then."""
     replayer = Replayer(
-        workflows=[OrderJourney, ReturnJourney, Erasure],
+        workflows=[OrderJourney, ReturnJourney, Erasure, Reconciliation],
         data_converter=DATA_CONVERTER,
         workflow_runner=build_sandbox(),
     )
@@ -64,7 +65,7 @@ def test_the_corpus_has_what_happens_to_few_journeys() -> None:
 
 
 async def upsert_after_the_timer(self: OrderJourney, wake: Any, ahead: list[PlannedStep]) -> None:
-    self._alarm.set(wake, self._now, "")
+    self._alarm.set(wake, "")
     await asyncio.sleep(0)
     show(self, ahead)
     await workflow.wait_condition(lambda: self._news or self._alarm.rang)

@@ -18,12 +18,12 @@ class Alarm:
     def rang(self) -> bool:
         return self._timer is not None and self._timer.done()
 
-    def set(self, due: datetime | None, now: datetime, summary: str) -> None:
+    def set(self, due: datetime | None, summary: str) -> None:
         if due is not None and self._due is not None and self._due <= due and not self.rang:
             return
         if self._timer is not None:
             self._timer.cancel()
         self._due, self._timer = due, None
         if due is not None:
-            wait = max(due - now, timedelta(milliseconds=1))
+            wait = max(due - workflow.now(), timedelta(milliseconds=1))
             self._timer = asyncio.create_task(workflow.sleep(wait, summary=summary))

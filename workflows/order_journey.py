@@ -42,6 +42,7 @@ with workflow.unsafe.imports_passed_through():
     from journey.state import JourneyState, Result
     from workflows import policies, visibility
     from workflows.alarm import Alarm
+    from workflows.clock import Clock
     from workflows.return_journey import ReturnJourney
 
 
@@ -56,7 +57,8 @@ class OrderJourney:
         self._state: JourneyState = start.first_state()
         self._alarm = Alarm()
         # A first task that takes long is replayed at a later time, but its run began when it began.
-        self._now = workflow.info().workflow_start_time
+        self._clock = Clock()
+        self._now = self._clock.now()
         self._news = True
         self._facts_in_run = 0
         self._patient: dict[str, asyncio.Task[None]] = {}
@@ -67,7 +69,7 @@ class OrderJourney:
             while self._news:
                 await self._live()
                 await self._keep(self._natural_ending())
-                self._now = workflow.now()
+                self._now = self._clock.now()
         except (asyncio.CancelledError, FailureError) as error:
             if not is_cancelled_exception(error):
                 raise
@@ -132,7 +134,8 @@ class OrderJourney:
         bring local activities in another order and at another time."""
         now = self._now
         requests = [send_request(self._state, self._playbook, step, now) for step in due]
-        receipts = await asyncio.gather(*(_try_at_once(request) for request in requests))
+        with self._clock.stopped():
+            receipts = await asyncio.gather(*(_try_at_once(request) for request in requests))
         for step, request, receipt in zip(due, requests, receipts, strict=True):
             if receipt is not None:
                 self._state = with_receipt(self._state, step, receipt, now, request.day_seconds)
@@ -142,7 +145,7 @@ class OrderJourney:
     async def _send_patiently(self, step: PlannedStep, request: SendRequest) -> None:
         receipt = await _try_patiently(request)
         if receipt is not None:
-            self._state = with_receipt(self._state, step, receipt, workflow.now(), request.day_seconds)
+            self._state = with_receipt(self._state, step, receipt, self._clock.now(), request.day_seconds)
         del self._patient[step.key]
         self._news = True
 
@@ -156,13 +159,14 @@ class OrderJourney:
         """Cancelled in Temporal: give up what is being tried, and keep how far the journey was."""
         self._recall(set())
         await workflow.wait_condition(lambda: not self._patient)
-        self._show_the_end(plan(self._state, self._playbook, workflow.now()))
+        self._show_the_end(plan(self._state, self._playbook, self._clock.now()))
         await self._keep(Ending.STOPPED)
 
     async def _news_or(self, wake: datetime | None, ahead: list[PlannedStep]) -> None:
-        self._alarm.set(wake, self._now, self._waits_for(wake, ahead))
+        self._clock.go()
+        self._alarm.set(wake, self._waits_for(wake, ahead))
         await workflow.wait_condition(lambda: self._news or self._alarm.rang)
-        self._now = workflow.now()
+        self._now = self._clock.now()
 
     def _waits_for(self, wake: datetime | None, ahead: list[PlannedStep]) -> str:
         step = next((step for step in ahead if step.standing is Standing.DATED), None)
@@ -206,11 +210,12 @@ class OrderJourney:
         kept = JourneyEnding(
             order_id=self._state.facts.order.order_id,
             ending=ending,
-            closed_at=workflow.now(),
+            closed_at=self._clock.now(),
             state=self._state,
         )
         try:
-            await workflow.execute_local_activity_method(Journeys.keep_journey, kept, **policies.AT_ONCE)
+            with self._clock.stopped():
+                await workflow.execute_local_activity_method(Journeys.keep_journey, kept, **policies.AT_ONCE)
         except FailureError:
             await workflow.execute_activity_method(Journeys.keep_journey, kept, **policies.UNTIL_DONE)
 
@@ -222,7 +227,7 @@ class OrderJourney:
     @workflow.signal(dynamic=True, description="Any fact, by the name of its kind.")
     def record(self, kind: str, args: Sequence[RawValue]) -> None:
         self._facts_in_run += 1
-        now = workflow.now()
+        now = self._clock.now()
         body = _body(args)
         fact = (
             not_understood(kind, None, now, TOO_LARGE) if body is TOO_LARGE else understand(kind, body, now)
@@ -236,18 +241,18 @@ class OrderJourney:
 
     @workflow.update(description="Hold every step until resumed; the waits keep their place.")
     def pause(self) -> Standpoint:
-        self._state = paused(self._state, workflow.now())
+        self._state = paused(self._state, self._clock.now())
         return self._answer()
 
     @workflow.update(description="Go on; what came due meanwhile is sent unless it has expired.")
     def resume(self) -> Standpoint:
-        self._state = resumed(self._state, workflow.now())
+        self._state = resumed(self._state, self._clock.now())
         return self._answer()
 
     @workflow.update(description="Leave out one step, by its key.")
     def skip_step(self, request: StepRequest) -> Standpoint:
         step = self._ahead(request.key)
-        outcome = step.outcome(Result.SKIPPED, workflow.now(), request.reason)
+        outcome = step.outcome(Result.SKIPPED, self._clock.now(), request.reason)
         self._state = with_outcome(self._state, outcome)
         return self._answer()
 
@@ -259,7 +264,7 @@ class OrderJourney:
 
     @workflow.update(description="Try a parked step again, by its key.")
     def retry_step(self, request: StepRequest) -> Standpoint:
-        self._state = retried(self._state, request.key, workflow.now())
+        self._state = retried(self._state, request.key, self._clock.now())
         return self._answer()
 
     @retry_step.validator
@@ -293,13 +298,13 @@ class OrderJourney:
 
     def _open(self, request: ReturnRequest) -> ReturnDecision:
         decision = self._can_return(request)
-        self._state = with_case(self._state, request, decision, workflow.now())
+        self._state = with_case(self._state, request, decision, self._clock.now())
         self._news = True
         return decision
 
     def _can_return(self, request: ReturnRequest) -> ReturnDecision:
         try:
-            return answer(self._state, self._playbook, request, workflow.now())
+            return answer(self._state, self._playbook, request, self._clock.now())
         except Refusal as refusal:
             raise ApplicationError(str(refusal), type=str(refusal.rule)) from None
 
@@ -308,7 +313,7 @@ class OrderJourney:
         return standpoint(self._state)
 
     def _ahead(self, key: str) -> PlannedStep:
-        steps = {step.key: step for step in plan(self._state, self._playbook, workflow.now())}
+        steps = {step.key: step for step in plan(self._state, self._playbook, self._clock.now())}
         if key not in steps:
             raise ApplicationError(f"key: no step {key} is ahead; these are: {', '.join(steps) or 'none'}")
         return steps[key]

@@ -71,6 +71,29 @@ UNTIL_FORGOTTEN = Options(
 )
 """For what the law gives a month: a provider may be away for days, and a large table takes minutes."""
 
+
+class LongOptions(TypedDict):
+    """Options of an activity that goes through somebody's list."""
+
+    start_to_close_timeout: timedelta
+    schedule_to_close_timeout: timedelta
+    heartbeat_timeout: timedelta
+    retry_policy: RetryPolicy
+
+
+A_PASS = LongOptions(
+    start_to_close_timeout=timedelta(minutes=30),
+    schedule_to_close_timeout=timedelta(hours=1),
+    heartbeat_timeout=timedelta(minutes=5),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=2),
+        backoff_coefficient=2,
+        maximum_interval=timedelta(minutes=2),
+    ),
+)
+"""A pass of reconciliation: it says after each page that it lives, and another worker takes it up where it
+was. After an hour the next one of the schedule goes on instead."""
+
 FACTS_PER_RUN = 4_000
 """A run refuses its 10,001st signal; a new run begins well before."""
 

@@ -7,13 +7,15 @@ Stripe keeps the answer to a key, a 500 too, and may forget it after a day, so t
 import asyncio
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import stripe
 from stripe import HTTPXClient, StripeClient
 
 from activities.attempts import Refused, Unclear
-from journey.refunds import RefundState
+from activities.payments import RefundPage
+from activities.stripe_words import listed_refund, seen_refund, to_stripe
 from ledger.payments import Payment, Refund, Seen
 
 HOST = "https://api.stripe.com"
@@ -23,29 +25,8 @@ TIMEOUT = 10.0
 LONGEST_RETRY = 3600.0
 """Seconds."""
 
-_AS_IF_TWO_DECIMALS = frozenset({"ISK", "UGX"})
-"""No decimals by ISO 4217; Stripe takes them with two, which are zeros."""
-
 _THREE_DECIMALS = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
 """Of the three, the last has to be a zero."""
-
-_STATES = {
-    "pending": RefundState.PENDING,
-    "requires_action": RefundState.REQUIRES_ACTION,
-    "succeeded": RefundState.SUCCEEDED,
-    "failed": RefundState.FAILED,
-    "canceled": RefundState.FAILED,
-}
-
-
-def to_stripe(amount: int, currency: str) -> int:
-    """Minor units (ISO 4217) as Stripe counts them."""
-    return amount * 100 if currency in _AS_IF_TWO_DECIMALS else amount
-
-
-def from_stripe(amount: int, currency: str) -> int:
-    """Stripe's count in minor units (ISO 4217)."""
-    return amount // 100 if currency in _AS_IF_TWO_DECIMALS else amount
 
 
 class _Client(HTTPXClient):
@@ -97,6 +78,18 @@ class StripePayments:
         seen: list[Seen] = await self._ask(self._all(payment))
         return seen
 
+    async def refunds_since(self, moment: datetime, cursor: str | None = None) -> RefundPage:
+        params: Any = {"created": {"gte": int(moment.timestamp())}, "limit": 100}
+        if cursor is not None:
+            params["starting_after"] = cursor
+        page = await self._ask(self._client.v1.refunds.list_async(params))
+        try:
+            found = [each.to_dict() for each in page.data]
+            last = str(found[-1]["id"]) if found and page.has_more else None
+            return RefundPage(tuple(listed_refund(each) for each in found), last)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise Unclear(f"stripe's answer cannot be read: {type(error).__name__}") from None
+
     async def _all(self, payment: Payment) -> list[Seen]:
         params: Any = {**_of(payment), "limit": 100}
         page = await self._client.v1.refunds.list_async(params)
@@ -117,19 +110,6 @@ class StripePayments:
 def _of(payment: Payment) -> dict[str, str]:
     kind = "payment_intent" if payment.provider_id.startswith("pi_") else "charge"
     return {kind: payment.provider_id}
-
-
-def seen_refund(refund: Mapping[str, Any], currency: str) -> Seen:
-    """A refund object, from an answer or from a `refund.updated` or `refund.failed` event."""
-    state = _STATES.get(str(refund.get("status")), RefundState.PENDING)
-    reason = refund.get("failure_reason") or ""
-    return Seen(
-        provider_id=str(refund["id"]),
-        amount=from_stripe(int(refund["amount"]), currency),
-        state=state,
-        reference=(refund.get("metadata") or {}).get("reference"),
-        reason=f"stripe: {reason}" if reason else "",
-    )
 
 
 def _seen(refund: Any, currency: str) -> Seen:

@@ -8,6 +8,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from ledger import money_tables as _money_tables  # noqa: F401
+from ledger import reconciliation_tables as _reconciliation_tables  # noqa: F401
 from ledger import return_tables as _return_tables  # noqa: F401
 from ledger.tables import metadata
 

@@ -1,4 +1,4 @@
-"""Stripe's events about money that went back: they are kept for whoever claimed the refund.
+"""Stripe's events about money that went back: each is kept, and taken over for whoever claimed the refund.
 
 https://docs.stripe.com/webhooks/signature. Events come up to three days late, repeatedly and in any order.
 """
@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from ledger.incoming import ProviderEvent
+from activities.stripe_words import listed_refund
+from ledger.incoming import REFUND, Deed, ProviderEvent
 from service.sources.source import Forged, NotReadable, Post, Source, Told
 from service.sources.values import Id, Loose, Wire, moment
 
@@ -56,7 +57,7 @@ class Stripe(Source):
         kind = str(data.get("type") or "")
         if kind.startswith(("refund.", "charge.refund")) or kind == "charge.captured":
             event = _Event.model_validate(data)
-            yield Told(provider_event=event.told(at), part=event.id)
+            yield Told(deeds=list(event.deeds()), provider_event=event.told(at), part=event.id)
 
 
 class _Metadata(Wire):
@@ -85,6 +86,15 @@ class _Event(Wire):
     type: str
     created: Any = None
     data: _Data
+
+    def deeds(self) -> Iterator[Deed]:
+        """What follows from a refund. A charge only says that there was one, which has its own event."""
+        thing = self.data.object
+        if thing.object == "refund" and thing.amount is not None:
+            listed = listed_refund(thing.model_dump())
+            seen = {**listed.seen._asdict(), "reason": listed.seen.reason[:200]}
+            body = {"provider": "stripe", "event_id": self.id, "payments": listed.payments, "refund": seen}
+            yield Deed(kind=REFUND, body=body)
 
     def told(self, at: datetime) -> ProviderEvent:
         thing = self.data.object

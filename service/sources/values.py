@@ -124,11 +124,12 @@ def _from_epoch(seconds: float) -> datetime | None:
 
 
 def _sane(when: datetime | None) -> datetime | None:
+    """In UTC: an id that is made of a time is the same in whatever zone a platform writes it."""
     try:
-        inside = when is not None and EARLIEST.year < when.astimezone(UTC).year < LATEST.year
+        utc = when.astimezone(UTC) if when is not None else None
     except OverflowError:
         return None
-    return when if inside else None
+    return utc if utc is not None and EARLIEST.year < utc.year < LATEST.year else None
 
 
 def day(text: Any) -> date | None:

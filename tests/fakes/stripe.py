@@ -41,11 +41,15 @@ class Entry:
 class FakeStripe(Loopback):
     """Charges and refunds."""
 
-    def __init__(self) -> None:
+    def __init__(self, created: int = 1_772_550_000) -> None:
         self.captured = {"ch_1": 10_000}
         """What each charge holds, in Stripe's own units."""
         self.status = "succeeded"
         """Of refunds that are made from now on."""
+        self.created = created
+        """When the next refund is made, in Stripe's seconds."""
+        self.asked: list[dict[str, str]] = []
+        """Every question for a list."""
         self.log: list[Entry] = []
         self.refunds: list[dict[str, Any]] = []
         self.faults: deque[Fault] = deque()
@@ -80,6 +84,8 @@ class FakeStripe(Loopback):
             "object": "refund",
             "amount": int(form["amount"]),
             "charge": form.get("charge") or form.get("payment_intent"),
+            "currency": "eur",
+            "created": self.created,
             "status": self.status,
             "failure_reason": None,
             "metadata": {"reference": form["metadata[reference]"]} if "metadata[reference]" in form else {},
@@ -96,8 +102,11 @@ class _Handler(Handler):
     def do_GET(self) -> None:
         path = urlsplit(self.path)
         asked = {key: values[0] for key, values in parse_qs(path.query).items()}
-        of = asked.get("charge") or asked.get("payment_intent")
-        found = [each for each in self.fake.refunds if each["charge"] == of]
+        self.fake.asked.append(asked)
+        of, since = asked.get("charge") or asked.get("payment_intent"), int(asked.get("created[gte]", 0))
+        alike = [each for each in self.fake.refunds if of in (None, each["charge"])]
+        # The newest first, of one payment or of all.
+        found = [each for each in reversed(alike) if each["created"] >= since]
         ids = [each["id"] for each in found]
         start = ids.index(asked["starting_after"]) + 1 if "starting_after" in asked else 0
         size = min(int(asked.get("limit", 10)), 2)

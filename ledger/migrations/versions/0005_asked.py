@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0005_asked"
-down_revision = "0004_doors"
+down_revision = "reconciliation_1"
 branch_labels = None
 depends_on = None
 
