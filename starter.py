@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from commands import demo, health, inbox, keys, letters, orders, reconcile, rehearse, sends
+from commands import customers, demo, health, inbox, keys, letters, orders, reconcile, rehearse, sends
 from commands.terminal import door, run, show
 from runtime.return_commands import Counter, add_return_commands
 from runtime.settings import Settings, read_settings
@@ -19,6 +19,7 @@ for part in (orders, rehearse, demo, letters, sends, reconcile, health):
     app.add_typer(part.app)
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(keys.app, name="keys")
+app.add_typer(customers.app, name="customers")
 
 
 def _insert(order_id: str, settings: Settings, how_to: tuple[str, ...], gift_note: str | None) -> bytes:

@@ -19,6 +19,7 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from activities.cases import Cases
+from activities.forgetting import Forget
 from activities.journeys import Journeys
 from activities.labels import Address, LabelDesk, Labels
 from activities.letters import Letters
@@ -43,6 +44,7 @@ from runtime.schedule import keep_schedule
 from runtime.settings import LabelsName, MailerName, Settings, read_settings
 from service.links import links_of
 from service.sources.all import translate
+from workflows.erasure import Erasure
 from workflows.order_journey import OrderJourney
 from workflows.reconciliation import Reconciliation
 from workflows.return_journey import ReturnJourney
@@ -58,7 +60,7 @@ def build_worker(client: Client, activities: Sequence[Any], *, max_cached_workfl
     return Worker(
         client,
         task_queue=TASK_QUEUE,
-        workflows=[OrderJourney, ReturnJourney, Reconciliation],
+        workflows=[OrderJourney, ReturnJourney, Erasure, Reconciliation],
         activities=activities,
         workflow_runner=build_sandbox(),
         max_cached_workflows=max_cached_workflows,
@@ -80,6 +82,7 @@ def build_activities(settings: Settings, ledger: Ledger) -> list[Any]:
         terms = replace(terms, lease=OUTBOX_LEASE)
     messages = Messages(ledger, mailer, letters, terms)
     cases = Cases(ledger)
+    forget = Forget(ledger, mailer)
     payments = build_payments(settings, ledger)
     reconciling = build_reconciling(settings, ledger, payments, mailer)
     warehouse = Address(settings.shop.name, settings.warehouse_address, settings.warehouse_country)
@@ -92,6 +95,9 @@ def build_activities(settings: Settings, ledger: Ledger) -> list[Any]:
         cases.dispatch_goods,
         cases.mark_refund_paid,
         cases.keep_result,
+        forget.empty_rows,
+        forget.tell_mailer,
+        forget.wipe_traces,
         reconciling.reconcile_shop,
         reconciling.reconcile_payments,
         reconciling.reconcile_mail,

@@ -1,7 +1,8 @@
 """What is asked of those who write the letters and of those who carry them, and how each of them ends."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from journey.messages import SendRequest
 from journey.playbook import MessageClass
@@ -72,4 +73,14 @@ class Mailer(Protocol):
 
     async def find(self, reference: str) -> Accepted | Unknown | None:
         """What became of an earlier `send`: taken, certainly not taken (`None`), or nobody can tell."""
+        ...
+
+
+@runtime_checkable
+class Forgetting(Protocol):
+    """What a mailer may be able to do as well: have the provider forget people."""
+
+    async def forget(self, addresses: Sequence[str]) -> str:
+        """Have everything deleted that the provider keeps of these addresses; what it answered, in a few
+        words without anything personal. May be repeated. Raises `Refused` or `Unclear`."""
         ...

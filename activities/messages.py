@@ -17,7 +17,7 @@ from journey.messages import SendReceipt, SendRequest, SendResult
 from journey.playbook import MessageClass
 from ledger import Ledger
 from ledger.customers import Profile
-from ledger.permissions import address_key
+from ledger.permissions import FORGOTTEN
 from ledger.send_rules import Bid
 from ledger.sends import IN_DOUBT, AttemptEnd, Send, SendState
 
@@ -145,7 +145,8 @@ class Messages:
             moment=moment,
             # A profile that was never told a zone says UTC.
             zone=request.order.zone if envelope.profile.zone == "UTC" else envelope.profile.zone,
-            address_key=address_key(envelope.mail.to),
+            address_key=self._ledger.addresses.of(envelope.mail.to),
+            earlier_address_keys=self._ledger.addresses.earlier(envelope.mail.to),
             holidays=holidays_around(country, moment) if request.limits.holidays_for else frozenset(),
             rate=self._terms.rate,
         )
@@ -154,7 +155,7 @@ class Messages:
         """The letter in its envelope, or why there is none. Nothing is claimed before this has worked."""
         profile = await self._ledger.profile(request.order.customer_id)
         if profile is None and (await self._ledger.details(request.order.customer_id)).get("forgotten_at"):
-            return NotWritten(SendState.SUPPRESSED, "the customer asked to be forgotten")
+            return NotWritten(SendState.SUPPRESSED, FORGOTTEN)
         if profile is None:
             return NotWritten(SendState.PARKED, "the ledger does not know the customer")
         if profile.email is None:

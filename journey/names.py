@@ -27,6 +27,10 @@ def return_workflow_id(order_id: str, return_id: str) -> str:
     return f"return:{order_id}:{return_id}"
 
 
+def erasure_workflow_id(customer_id: str) -> str:
+    return f"erasure:{customer_id}"
+
+
 def step_key(step: str, subject: str | None) -> str:
     """What a step is remembered by: `survey`, or `shipping_confirmation/p1` for one parcel or line."""
     return f"{step}/{subject}" if subject else step

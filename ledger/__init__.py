@@ -1,5 +1,6 @@
 """What must outlive a run: customers, claims, letters, money, returns, ended journeys, what came in."""
 
+from ledger.asked import Requests
 from ledger.customers import Customers
 from ledger.erasure import Erasures
 from ledger.inbox import Inbox
@@ -11,6 +12,7 @@ from ledger.people import People
 from ledger.providers import ProviderEvents
 from ledger.reconciliations import Reconciliations
 from ledger.refund_reports import RefundReports
+from ledger.whom import Whom
 
 
 class Ledger(
@@ -23,6 +25,8 @@ class Ledger(
     Orders,
     Outbox,
     JourneyArchive,
+    Requests,
+    Whom,
     RefundReports,
     Reconciliations,
 ):

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from alembic.util import CommandError
 from asyncpg.exceptions import PostgresError
-from sqlalchemy import Column, ColumnElement, Table, event
+from sqlalchemy import Column, ColumnElement, Table, event, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -18,10 +18,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ledger import inline_sqlite
+from ledger.address_keys import AddressKeys
 from ledger.inline_sqlite import LOCK_WAIT
 from ledger.migration import migrate
+from ledger.send_tables import ledger_secrets
 
 Insert = postgresql.Insert | sqlite.Insert
+
+_OWN_SECRET = select(ledger_secrets.c.value).where(ledger_secrets.c.name == "address_key")
+
+
+class Place(NamedTuple):
+    """Where a ledger is, and by which secrets it hashes addresses: the first one, which all its users have
+    to share, and those from before. Without one it uses a secret of its own, which lies beside the hashes."""
+
+    url: str
+    address_secrets: tuple[str, ...] = ()
 
 
 class LedgerError(Exception):
@@ -35,21 +47,25 @@ class Database:
         self._engine = engine
         self._writer = engine.execution_options(ledger_write=True)
         self._patient = patient or engine
+        self.addresses = AddressKeys([])
         self.is_sqlite = engine.dialect.name == "sqlite"
         # Waiting in line costs less than SQLite's polling for its lock.
         self._turn: AbstractAsyncContextManager[Any] = asyncio.Lock() if self.is_sqlite else nullcontext()
 
     @classmethod
-    async def open(cls, url: str) -> Self:
+    async def open(cls, place: str | Place) -> Self:
         """Connect and bring the tables up to date; two processes may do so at once.
 
         Raises `LedgerError` for a URL that is neither a SQLite file nor PostgreSQL with an async driver,
         for a database that cannot be reached, and for tables that are newer than this program.
         """
+        url, secrets = (place, ()) if isinstance(place, str) else place
         database = cls(*_engines(url))
         try:
             async with database.writing() as db:
                 await migrate(db)
+                own = (await db.execute(_OWN_SECRET)).scalar_one()
+            database.addresses = AddressKeys([*secrets, own])
         except (OSError, DBAPIError, PostgresError) as error:
             await database.close()
             raise LedgerError(f"ledger_url: this database cannot be opened: {_cause(error)}") from None

@@ -86,4 +86,7 @@ erasures = Table(
     Column("requested_at", Moment, nullable=False),
     Column("done_at", Moment),
     Column("receipt", Document, nullable=False),
+    Column("addresses", Document, nullable=False, server_default="[]"),
+    Column("mailer", Text, nullable=False, server_default=""),
+    Column("scrubbed_at", Moment),
 )

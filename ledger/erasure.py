@@ -1,52 +1,131 @@
 """Forgetting a customer, and telling them what is known."""
 
+import json
+from base64 import b64encode
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Delete, Update, delete, or_, select, text, update
+from sqlalchemy import ColumnElement, Delete, Text, Update, cast, delete, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from journey.facts import Model
 from journey.times import Instant
-from ledger.database import Database
 from ledger.door_tables import customer_details, erasures, inbox
-from ledger.return_tables import papers, returns
-from ledger.send_tables import consents
+from ledger.incoming import EXPORT
+from ledger.permissions import Permissions, lock_customer
+from ledger.return_tables import asked, papers, returns
+from ledger.send_tables import consents, suppressions
 from ledger.tables import customers, late_facts, letters, orders, sends
+
+GUEST = "guest-"
+"""Before an order's id: who bought it without an account."""
+
+_EMPTIED = (
+    "customers, customer_details, orders, letters, late_facts, inbox, papers, asked, erasures, consents"
+)
+
+
+_TELLING = 8
+"""Letters of an id from which on it is nobody else's number by chance."""
+
+
+class Busy(Exception):
+    """The database is read by somebody so that traces cannot be wiped now; ask again."""
 
 
 class Erasure(Model):
-    """The receipt: how many rows were emptied, by table. It is all that stays."""
+    """The receipt: how many rows were emptied, by table, and what the mail provider was told."""
 
     customer_id: str
     requested_at: Instant
     done_at: Instant | None
     receipt: dict[str, int]
+    mailer: str = ""
+    scrubbed_at: Instant | None = None
 
 
-class Erasures(Database):
-    """Forgetting is one transaction, so that it is done whole or not at all, and may be repeated."""
+class Pending(Model):
+    """What is left to do about somebody who is being forgotten. Personal while there are addresses."""
+
+    addresses: tuple[str, ...]
+    busy_until: Instant | None
+    """Until then letters to them may still be on their way to the provider."""
+
+
+class Erasures(Permissions):
+    """Each step is one transaction, is done whole or not at all, and may be repeated."""
 
     async def erase_customer(self, customer_id: str, now: datetime) -> Erasure:
-        """Empty everything personal of a customer. What stays are opaque ids, times and outcomes.
+        """Empty everything personal of a customer. What stays are opaque ids, times and outcomes; the
+        addresses stay only until the mail provider was told of them.
 
-        From now on nothing older than this moment is taken in again about them.
+        From now on no letter is claimed for them, and nothing older than this moment is taken in again.
         """
         async with self.writing() as db:
-            counts = {name: await _count(db, each) for name, each in (await _parts(db, customer_id)).items()}
+            await lock_customer(db, customer_id)
+            kept = await _earlier(db, customer_id)
+            is_open = kept is not None and kept["done_at"] is None
+            found = await _addresses(db, customer_id)
+            addresses = sorted({*found, *(kept["addresses"] if kept else [])})
+            await self._keep_suppressed(db, customer_id, addresses)
+            parts = await _parts(db, customer_id, addresses)
+            counts = {name: await _count(db, each) for name, each in parts.items()}
             details = {"customer_id": customer_id, "forgotten_at": now, "birthday": None, "told_at": None}
             await db.execute(self.upsert(customer_details, details, [customer_details.c.customer_id]))
-            row = {"customer_id": customer_id, "requested_at": now, "done_at": now, "receipt": counts}
+            before = kept["receipt"] if kept else {}
+            row = {
+                "customer_id": customer_id,
+                "requested_at": kept["requested_at"] if kept and is_open else now,
+                "done_at": None,
+                "receipt": {name: before.get(name, 0) + count for name, count in counts.items()},
+                "addresses": addresses,
+                "mailer": kept["mailer"] if kept and not found else "",
+                "scrubbed_at": None,
+            }
             await db.execute(self.upsert(erasures, row, [erasures.c.customer_id]))
+        return _receipt(row)
+
+    async def pending_erasure(self, customer_id: str, now: datetime) -> Pending:
+        """What the mail provider is still to be told, and whether it may be told now."""
+        # What a dead worker had claimed is given up with its lease.
+        flying = select(func.max(sends.c.leased_until)).where(
+            sends.c.customer_id == customer_id, sends.c.state == "claimed", sends.c.leased_until > now
+        )
+        query = select(erasures.c.addresses).where(erasures.c.customer_id == customer_id)
+        async with self.reading() as db:
+            addresses = (await db.execute(query)).scalar_one_or_none() or []
+            busy = (await db.execute(flying)).scalar_one()
+        return Pending(addresses=tuple(addresses), busy_until=busy)
+
+    async def note_mailer(self, customer_id: str, told: str, *, done: bool) -> None:
+        """Write into the receipt what came of telling the mail provider; with the addresses gone once that
+        is done."""
+        values: dict[str, Any] = {"mailer": told} | ({"addresses": []} if done else {})
+        async with self.writing() as db:
+            which = erasures.c.customer_id == customer_id
+            await db.execute(update(erasures).where(which).values(values))
+
+    async def finish_erasure(self, customer_id: str, now: datetime) -> bool:
+        """Wipe what the database itself still holds of emptied rows, and close the receipt; False where
+        something is left to do first. Raises `Busy`."""
         await self._leave_no_trace()
-        return Erasure.model_validate(row)
+        done = (erasures.c.customer_id == customer_id) & (func.length(_as_text(erasures.c.addresses)) <= 2)
+        statement = update(erasures).where(done, erasures.c.done_at.is_(None)).values(done_at=now)
+        async with self.writing() as db:
+            await db.execute(statement)
+            query = select(erasures.c.done_at).where(erasures.c.customer_id == customer_id)
+            return (await db.execute(query)).scalar_one_or_none() is not None
 
     async def erasure(self, customer_id: str) -> Erasure | None:
         """The receipt of the last time that a customer was forgotten."""
-        query = select(erasures).where(erasures.c.customer_id == customer_id)
+        found = await self.erasures(erasures.c.customer_id == customer_id)
+        return found[0] if found else None
+
+    async def erasures(self, *wanted: ColumnElement[bool]) -> list[Erasure]:
+        """Receipts, the oldest first; without `done_at` something is left to do."""
+        query = select(erasures).where(*wanted).order_by(erasures.c.requested_at, erasures.c.customer_id)
         async with self.reading() as db:
-            row = (await db.execute(query)).one_or_none()
-        return Erasure.model_validate(row._asdict()) if row else None
+            return [_receipt(row._asdict()) for row in await db.execute(query)]
 
     async def export_customer(self, customer_id: str) -> dict[str, list[dict[str, Any]]]:
         """Everything that is kept about a customer, table by table."""
@@ -56,47 +135,157 @@ class Erasures(Database):
             "profile": select(customers).where(customers.c.customer_id == customer_id),
             "details": select(customer_details).where(customer_details.c.customer_id == customer_id),
             "consents": select(consents).where(consents.c.customer_id == customer_id),
+            "suppressions": select(suppressions).where(suppressions.c.customer_id == customer_id),
             "orders": select(orders).where(orders.c.customer_id == customer_id),
             "returns": select(returns).where(returns.c.order_id.in_(own_orders)),
+            "asked": select(asked).where(asked.c.order_id.in_(own_orders)),
             "papers": select(papers).where(papers.c.order_id.in_(own_orders)),
             "messages": select(sends).where(sends.c.customer_id == customer_id),
             "letters": select(letters).where(letters.c.reference.in_(references)),
         }
         async with self.reading() as db:
             return {
-                name: [row._asdict() for row in await db.execute(query)] for name, query in wanted.items()
+                name: [_for_people(row._asdict()) for row in await db.execute(query)]
+                for name, query in wanted.items()
             }
 
-    async def _leave_no_trace(self) -> None:
-        """Deleted rows are overwritten by SQLite; what its log still holds of them is written over here."""
+    async def handed_over(self, customer_id: str, now: datetime) -> int:
+        """A person gave a customer what is known of them: the wishes for it are fulfilled; how many."""
+        values = {"state": "dispatched", "reason": "handed over", "ended_at": now}
+        async with self.writing() as db:
+            query = select(inbox.c.number, inbox.c.deeds).where(inbox.c.state == "parked")
+            wish = {"kind": EXPORT, "body": {"customer_id": customer_id}}
+            numbers = [row.number for row in await db.execute(query) if wish in row.deeds]
+            await db.execute(update(inbox).where(inbox.c.number.in_(numbers)).values(values))
+        return len(numbers)
+
+    async def scrub(self, now: datetime) -> list[str]:
+        """Write the tables anew that held persons, so that nothing of the emptied rows is in the database's
+        files; what could not be done, in words. On PostgreSQL each table is locked meanwhile."""
+        left = [] if self.is_sqlite else await self._rewrite()
         if self.is_sqlite:
             async with self.bare() as db:
-                await db.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+                await db.execute(text("VACUUM"))
+            await self._leave_no_trace()
+        done = erasures.c.done_at.is_not(None) & erasures.c.scrubbed_at.is_(None)
+        async with self.writing() as db:
+            await db.execute(update(erasures).where(done).values(scrubbed_at=now))
+        return left
+
+    async def _rewrite(self) -> list[str]:
+        async with self.bare() as db:
+            await db.execute(text(f"VACUUM (FULL) {_EMPTIED}"))
+        left = []
+        for statement, purpose in (
+            ("CHECKPOINT", "the old files go with the next checkpoint"),
+            ("SELECT pg_switch_wal()", "the log's current file is kept until it is full"),
+            ("CHECKPOINT", ""),
+        ):
+            try:
+                async with self.bare() as db:
+                    await db.execute(text(statement))
+            except Exception:
+                left += [purpose] if purpose else []
+        return left
+
+    async def _leave_no_trace(self) -> None:
+        """Deleted rows are overwritten by SQLite; what its log still holds of them is written over here.
+        PostgreSQL gives up the rows' old versions."""
+        async with self.bare() as db:
+            if not self.is_sqlite:
+                await db.execute(text(f"VACUUM (INDEX_CLEANUP ON) {_EMPTIED}"))
+                return
+            busy = (await db.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))).scalar_one()
+        if busy:
+            raise Busy
+
+    async def _keep_suppressed(self, db: AsyncConnection, customer_id: str, addresses: list[str]) -> None:
+        """Who must not be written to stays so at that address, under whatever name they come back."""
+        query = select(suppressions).where(
+            suppressions.c.customer_id == customer_id, suppressions.c.address_key == ""
+        )
+        rows = [row._asdict() for row in await db.execute(query)]
+        bound = [row | {"address_key": self.addresses.of(each)} for row in rows for each in addresses]
+        if bound:
+            await db.execute(self.insert(suppressions).on_conflict_do_nothing(), bound)
 
 
-async def _parts(db: AsyncConnection, customer_id: str) -> dict[str, Delete | Update]:
-    own = orders.c.customer_id == customer_id
-    order_ids = select(orders.c.order_id).where(own)
+def _for_people(row: dict[str, Any]) -> dict[str, Any]:
+    """Papers as base64: they are no text."""
+    told = {name: b64encode(value).decode() for name, value in row.items() if isinstance(value, bytes)}
+    return row | told
+
+
+def _receipt(row: dict[str, Any]) -> Erasure:
+    return Erasure.model_validate({name: row[name] for name in Erasure.model_fields})
+
+
+def _as_text(column: ColumnElement[Any]) -> ColumnElement[str]:
+    return cast(column, Text)
+
+
+async def _earlier(db: AsyncConnection, customer_id: str) -> dict[str, Any] | None:
+    """The receipt as it is so far: what was emptied before stays in it."""
+    query = select(erasures).where(erasures.c.customer_id == customer_id)
+    row = (await db.execute(query)).one_or_none()
+    return row._asdict() if row else None
+
+
+async def _addresses(db: AsyncConnection, customer_id: str) -> set[str]:
+    """Where letters to them went, as far as it is known."""
+    now = select(customers.c.email).where(customers.c.customer_id == customer_id)
     references = select(sends.c.reference).where(sends.c.customer_id == customer_id)
+    before = select(letters.c.recipient).where(letters.c.reference.in_(references))
+    found = [row[0] for query in (now, before) for row in await db.execute(query)]
+    return {address for address in found if address}
+
+
+async def _parts(db: AsyncConnection, customer_id: str, addresses: list[str]) -> dict[str, Delete | Update]:
+    own = or_(orders.c.customer_id == customer_id, orders.c.order_id == _guest_s_order(customer_id))
+    order_ids = select(orders.c.order_id).where(own)
+    mine = or_(sends.c.customer_id == customer_id, sends.c.order_id == _guest_s_order(customer_id))
+    references = select(sends.c.reference).where(mine)
+    # What is empty already is not counted again when a step is repeated.
+    unread = await _unread(db, customer_id, addresses, order_ids)
     return {
         # While it is known who it is: what was parked unread may name them.
-        "inbox": await _unread(db, customer_id),
+        "inbox": unread,
         "letters": delete(letters).where(letters.c.reference.in_(references)),
-        "late_facts": update(late_facts).where(late_facts.c.order_id.in_(order_ids)).values(body={}),
-        "orders": update(orders).where(own).values(recipient=None, address=[]),
+        "sends": update(sends).where(mine, sends.c.address_key.is_not(None)).values(address_key=None),
+        "late_facts": update(late_facts)
+        .where(late_facts.c.order_id.in_(order_ids), _as_text(late_facts.c.body) != "{}")
+        .values(body={}),
+        "asked": update(asked)
+        .where(asked.c.order_id.in_(order_ids), asked.c.words.is_not(None))
+        .values(words=None),
         # Emptied, not removed: a paper that is there is not bought again.
-        "papers": update(papers).where(papers.c.order_id.in_(order_ids)).values(content=b"", code=b""),
+        "papers": update(papers)
+        .where(papers.c.order_id.in_(order_ids), or_(papers.c.content != b"", papers.c.code != b""))
+        .values(content=b"", code=b""),
+        "orders": update(orders)
+        .where(own, or_(orders.c.recipient.is_not(None), _as_text(orders.c.address) != "[]"))
+        .values(recipient=None, address=[]),
         "consents": delete(consents).where(consents.c.customer_id == customer_id),
         "customers": delete(customers).where(customers.c.customer_id == customer_id),
     }
 
 
-async def _unread(db: AsyncConnection, customer_id: str) -> Update:
+def _guest_s_order(customer_id: str) -> str:
+    """The order behind a guest's id; a customer with an account may have placed it after all."""
+    return customer_id.removeprefix(GUEST) if customer_id.startswith(GUEST) else ""
+
+
+async def _unread(db: AsyncConnection, customer_id: str, addresses: list[str], order_ids: Any) -> Update:
     row = (await db.execute(select(customers).where(customers.c.customer_id == customer_id))).one_or_none()
-    shop_s = customer_id.partition("-")[2]
-    words = [word for word in (row.email, row.phone, row.name) if word and len(word) > 4] if row else []
-    words += [shop_s] if len(shop_s) > 4 else []
-    named = or_(*(inbox.c.raw.contains(word, autoescape=True) for word in words), inbox.c.number < 0)
+    told = [row.email, row.phone, row.name] if row else []
+    own = [str(each[0]) for each in await db.execute(order_ids)]
+    ids = {word for word in (*own, customer_id.partition("-")[2]) if len(word) >= _TELLING}
+    words = [word for word in {*told, *addresses} if word and len(word) > 4] + sorted(ids)
+    # As JSON may have it, too: with `\u00e9` for an é.
+    written = sorted({form for word in words for form in (word, json.dumps(word)[1:-1])})
+    exactly = (inbox.c.raw.contains(word, autoescape=True) for word in written)
+    anyhow = (func.lower(inbox.c.raw).contains(word.lower(), autoescape=True) for word in written)
+    named = or_(*exactly, *anyhow, inbox.c.number < 0)
     values: dict[str, Any] = {
         "raw": None,
         "deeds": [],

@@ -16,6 +16,7 @@ from ledger.database import insert_into
 from ledger.door_tables import inbox, parcels, provider_events
 from ledger.incoming import Acceptance, Deed, Incoming
 from ledger.missing import Missing
+from ledger.money_tables import payments
 from ledger.people import keep_people
 from ledger.tables import Moment, orders
 
@@ -83,6 +84,9 @@ class Inbox(Missing):
         pointers = [each.pointer for each in new if each.pointer is not None]
         rows = [{**pointer.model_dump(), "address": list(pointer.address)} for pointer in pointers]
         await self.upsert_all(db, orders, rows, [orders.c.order_id])
+        paid = [each.payment.model_dump() for each in new if each.payment is not None]
+        if paid:
+            await db.execute(self.insert(payments).on_conflict_do_nothing(), paid)
         shipped = [values for each in new for values in _parcels(each)]
         if shipped:
             await db.execute(self.insert(parcels).on_conflict_do_nothing(), shipped)

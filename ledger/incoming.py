@@ -4,13 +4,14 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import EmailStr, Field, StringConstraints
 
 from journey.facts import Model
 from journey.names import Code, Label, OpaqueId
 from journey.times import Instant
 from ledger.customers import Profile
 from ledger.orders import OrderPointer
+from ledger.payments import Payment
 
 PLACE = "order_placed"
 """The deed that starts a journey; every other kind of fact is signalled."""
@@ -27,6 +28,10 @@ REFUND = "refund_reported"
 
 EXPORT = "customer_asks_for_data"
 """A deed for a person: the shop hands a customer what is known of them."""
+
+
+SHOP = "shop_asks_to_be_forgotten"
+"""A deed for a person: a shop has left, and wants all its customers forgotten."""
 
 
 class Deed(Model):
@@ -66,6 +71,14 @@ class ProviderEvent(Model):
     details: dict[str, Any] = Field(default_factory=dict)
 
 
+class Wish(Model):
+    """A deed about whoever has an address, where the sender knows no more. Personal: `Ledger.named` puts
+    deeds about ids in its place before it goes into the inbox."""
+
+    kind: str
+    email: EmailStr
+
+
 class Incoming(Model):
     """One event of one source. `problem` is set when it could not be translated: it is then parked with
     its raw body, and can be replayed."""
@@ -79,7 +92,9 @@ class Incoming(Model):
     deeds: tuple[Deed, ...] = ()
     person: Person | None = None
     pointer: OrderPointer | None = None
+    payment: Payment | None = None
     provider_event: ProviderEvent | None = None
+    wish: Wish | None = None
     problem: str = ""
     raw: str | None = None
 

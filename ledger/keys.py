@@ -18,11 +18,22 @@ PREFIX = "thereafter"
 
 
 class Scope(StrEnum):
-    """What a key opens."""
+    """What a key opens.
+
+    `returns:request` is for pages that customers use: it asks and calls off, and no more. `returns:write` is
+    the shop's back-end: exchanges with their prices, what arrived, what was paid. `returns:decide` is a
+    person's word, and `refunds:write` gives money.
+    """
 
     ORDERS_WRITE = "orders:write"
     ORDERS_READ = "orders:read"
     FACTS_WRITE = "facts:write"
+    RETURNS_REQUEST = "returns:request"
+    RETURNS_READ = "returns:read"
+    RETURNS_WRITE = "returns:write"
+    RETURNS_DECIDE = "returns:decide"
+    REFUNDS_READ = "refunds:read"
+    REFUNDS_WRITE = "refunds:write"
     CUSTOMERS_WRITE = "customers:write"
     CUSTOMERS_READ = "customers:read"
     CUSTOMERS_ERASE = "customers:erase"

@@ -128,7 +128,7 @@ class Payments(Database):
     async def balance(self, order_id: str) -> Balance:
         """What was captured and what of it is spoken for. All zero for an order without a payment."""
         async with self.reading() as db:
-            return await _balance(db, order_id)
+            return await balance_in(db, order_id)
 
     async def refund(self, order_id: str, key: str) -> Refund | None:
         found = await self.refunds(refunds.c.business_key == names.send_key(order_id, key))
@@ -156,7 +156,7 @@ class Payments(Database):
         `step` is the least amount that the provider can move; a smaller rest is given to the customer.
         """
         async with self.writing() as db:
-            await _lock(db, request.order_id)
+            await lock_money(db, request.order_id)
             kept = await _by_key(db, names.send_key(request.order_id, request.key))
             if kept is None:
                 kept = await self._open_refund(db, request, provider, step, now)
@@ -168,7 +168,7 @@ class Payments(Database):
     async def park_refund(self, request: RefundRequest, reason: str, now: datetime) -> Refund:
         """Note a refund that cannot even be asked for. One that was claimed keeps what became of it."""
         async with self.writing() as db:
-            await _lock(db, request.order_id)
+            await lock_money(db, request.order_id)
             kept = await _by_key(db, names.send_key(request.order_id, request.key))
             return kept or await self._insert(
                 db, request, now, {"state": RefundState.PARKED, "reason": reason}
@@ -179,7 +179,7 @@ class Payments(Database):
     ) -> Refund:
         """This attempt's end, unless there has been another since or the end is known already."""
         async with self.writing() as db:
-            await _lock(db, refund.order_id)
+            await lock_money(db, refund.order_id)
             kept = await _known(db, refund.business_key)
             if kept.attempts != refund.attempts or kept.state not in IN_DOUBT:
                 return kept
@@ -190,7 +190,7 @@ class Payments(Database):
         """Take over what the provider says: ours by their references, all others as made elsewhere.
         May be repeated, and come in any order."""
         async with self.writing() as db:
-            await _lock(db, order_id)
+            await lock_money(db, order_id)
             for each in seen:
                 ours = await _by_reference(db, order_id, each.reference) if each.reference else None
                 if ours is not None:
@@ -202,7 +202,7 @@ class Payments(Database):
         """A person paid a failed refund in another way: from then on it counts. Raises `ValueError` for one
         that has not failed, or was made again."""
         async with self.writing() as db:
-            await _lock(db, order_id)
+            await lock_money(db, order_id)
             kept = await _known(db, names.send_key(order_id, key))
             if kept.state not in NOT_PAID:
                 raise ValueError(f"refund {key} is {kept.state}, so there is nothing to pay otherwise")
@@ -213,7 +213,7 @@ class Payments(Database):
     async def _open_refund(
         self, db: AsyncConnection, request: RefundRequest, provider: str, step: int, now: datetime
     ) -> Refund:
-        left = (await _balance(db, request.order_id)).left
+        left = (await balance_in(db, request.order_id)).left
         amount = min(-(-request.amount // step) * step, max(left, request.amount))
         problem = await _not_curable(db, request) or (OVER_CAP if request.amount > left else "")
         values: dict[str, Any] = {"provider": provider, "amount": amount, "state": RefundState.CLAIMED}
@@ -273,12 +273,13 @@ def _refund(row: Row[Any]) -> Refund:
     return Refund.model_validate(row._asdict())
 
 
-async def _lock(db: AsyncConnection, order_id: str) -> None:
+async def lock_money(db: AsyncConnection, order_id: str) -> None:
     """Everything about an order's money waits for this row (on SQLite, for the one writer)."""
     await db.execute(select(payments.c.order_id).where(payments.c.order_id == order_id).with_for_update())
 
 
-async def _balance(db: AsyncConnection, order_id: str) -> Balance:
+async def balance_in(db: AsyncConnection, order_id: str) -> Balance:
+    """An order's money, within the caller's transaction."""
     ours = select(func.coalesce(func.sum(refunds.c.amount), 0)).where(
         refunds.c.order_id == order_id, refunds.c.state.not_in(NOT_PAID)
     )

@@ -101,10 +101,3 @@ class People(Database):
         async with self.reading() as db:
             row = (await db.execute(query)).one_or_none()
         return row._asdict() if row else {}
-
-    async def customers_with_email(self, email: str) -> list[str]:
-        """Every customer id under which an address is known."""
-        query = select(customers.c.customer_id).where(customers.c.email == email)
-        async with self.reading() as db:
-            rows = await db.execute(query)
-        return [str(row[0]) for row in rows]

@@ -1,12 +1,12 @@
 """What customers chose, and who is not written to. Both are read where a send is claimed."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import StringConstraints
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import Select, delete, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from journey.facts import Model
@@ -14,10 +14,13 @@ from journey.names import Code, OpaqueId
 from journey.playbook import MessageClass
 from journey.times import Instant
 from ledger.database import Database
+from ledger.door_tables import customer_details
 from ledger.send_tables import consents, suppressions
 from ledger.tables import customers
 
 EMAIL = "email"
+
+FORGOTTEN = "the customer asked to be forgotten"
 
 _CUSTOMER_LOCK = 7_468
 """The space of PostgreSQL's advisory locks in which each customer has one."""
@@ -68,11 +71,6 @@ class Suppression(Model):
     source: Code
 
 
-def address_key(email: str) -> str:
-    """What an address is compared by; it cannot be read back by looking at it."""
-    return sha256(email.strip().lower().encode()).hexdigest()
-
-
 class Permissions(Database):
     """The rows of consents and suppressions."""
 
@@ -116,7 +114,7 @@ class Permissions(Database):
         async with self.writing() as db:
             await lock_customer(db, customer_id)
             bound = reason is SuppressionReason.BOUNCE
-            key = await _known_address(db, customer_id) if bound else ""
+            key = await self.known_address(db, customer_id) if bound else ""
             for each in classes or CONCERNED[reason]:
                 row = Suppression(
                     customer_id=customer_id,
@@ -127,6 +125,12 @@ class Permissions(Database):
                     source=source,
                 )
                 await self.write_suppression(db, row)
+
+    async def known_address(self, db: AsyncConnection, customer_id: str) -> str:
+        """By what the address is compared that the customer has now; nothing without one."""
+        email = select(customers.c.email).where(customers.c.customer_id == customer_id)
+        found = (await db.execute(email)).scalar_one_or_none()
+        return self.addresses.of(found) if found else ""
 
     async def write_suppression(self, db: AsyncConnection, row: Suppression) -> None:
         """The same, row by row, within a transaction that holds the customer's lock."""
@@ -168,22 +172,32 @@ async def last_word(db: AsyncConnection, customer_id: str, message_class: Messag
 
 
 async def barred(
-    db: AsyncConnection, customer_id: str, message_class: MessageClass, key: str | None
+    db: AsyncConnection, customer_id: str, message_class: MessageClass, keys: Sequence[str]
 ) -> str | None:
-    """Why this customer, or this address, gets no letters of this class; None if they may."""
+    """Why this customer, or this address, gets no letters of this class; None if they may. `keys` are what
+    the address is compared by."""
     of_customer = (suppressions.c.customer_id == customer_id) & (suppressions.c.address_key == "")
-    of_address = suppressions.c.address_key == key if key else of_customer
-    query = (
-        select(suppressions.c.reason, suppressions.c.at)
-        .where(suppressions.c.message_class == message_class, or_(of_customer, of_address))
-        .order_by(suppressions.c.at)
-        .limit(1)
+    of_address = suppressions.c.address_key.in_(keys) if keys else of_customer
+    suppressed = select(suppressions.c.reason, suppressions.c.at).where(
+        suppressions.c.message_class == message_class, or_(of_customer, of_address)
     )
+    # Somebody else's statement for each letter would cost more than this one does.
+    query = suppressed.union_all(_forgotten(customer_id)).order_by("at").limit(1)
     row = (await db.execute(query)).one_or_none()
-    return f"{_IN_WORDS[SuppressionReason(row.reason)]} on {row.at:%Y-%m-%d}" if row else None
+    if row is None:
+        return None
+    return FORGOTTEN if row.reason == FORGOTTEN else _in_words(SuppressionReason(row.reason), row.at)
 
 
-async def _known_address(db: AsyncConnection, customer_id: str) -> str:
-    email = select(customers.c.email).where(customers.c.customer_id == customer_id)
-    found = (await db.execute(email)).scalar_one_or_none()
-    return address_key(found) if found else ""
+def _in_words(reason: SuppressionReason, at: datetime) -> str:
+    return f"{_IN_WORDS[reason]} on {at:%Y-%m-%d}"
+
+
+def _forgotten(customer_id: str) -> Select[Any]:
+    """A row if the customer was forgotten, and has told nothing new since."""
+    known = select(customers.c.customer_id).where(customers.c.customer_id == customer_id)
+    return select(literal(FORGOTTEN), customer_details.c.forgotten_at).where(
+        customer_details.c.customer_id == customer_id,
+        customer_details.c.forgotten_at.is_not(None),
+        ~known.exists(),
+    )

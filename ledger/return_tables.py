@@ -1,6 +1,7 @@
-"""The tables of returns: the cases, what is to be sent in exchange, the papers. Papers carry addresses."""
+"""The tables of returns: what was asked, the cases, what is to be sent in exchange, the papers. Papers carry
+addresses, and what was asked carries the customer's own words."""
 
-from sqlalchemy import Column, LargeBinary, String, Table
+from sqlalchemy import BigInteger, Column, LargeBinary, String, Table, Text
 
 from ledger.tables import Document, Moment, metadata
 
@@ -15,6 +16,18 @@ returns = Table(
     Column("case", Document, nullable=False),
     Column("opened_at", Moment, nullable=False),
     Column("closed_at", Moment),
+)
+
+asked = Table(
+    "asked",
+    metadata,
+    Column("order_id", String(64), primary_key=True),
+    Column("request_id", String(200), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("words", Text),
+    Column("amount", BigInteger),
+    Column("return_id", String(64)),
+    Column("asked_at", Moment, nullable=False),
 )
 
 dispatches = Table(

@@ -66,6 +66,15 @@ class Returns(Database):
                 self.upsert(returns, values, [returns.c.order_id, returns.c.return_id], where=closed)
             )
 
+    async def note_return(self, row: ReturnRow) -> None:
+        """Write a return that has just been granted, unless its own journey has written it by now."""
+        async with self.writing() as db:
+            await db.execute(self.insert(returns).values(row.model_dump()).on_conflict_do_nothing())
+
+    async def return_row(self, order_id: str, return_id: str) -> ReturnRow | None:
+        found = await self.returns(returns.c.order_id == order_id, returns.c.return_id == return_id)
+        return found[0] if found else None
+
     async def claim_return(
         self, order_id: str, decide: Callable[[list[ReturnRow]], ReturnRow | None]
     ) -> ReturnRow | None:

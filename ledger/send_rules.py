@@ -33,8 +33,14 @@ class Bid(NamedTuple):
     moment: datetime | None = None
     zone: str = "UTC"
     address_key: str | None = None
+    earlier_address_keys: tuple[str, ...] = ()
     holidays: frozenset[date] = frozenset()
     rate: float | None = None
+
+    @property
+    def address_keys(self) -> tuple[str, ...]:
+        """Everything that the address may be known by."""
+        return (self.address_key, *self.earlier_address_keys) if self.address_key else ()
 
     @property
     def counted_at(self) -> datetime:
@@ -47,7 +53,7 @@ async def verdict_on(db: AsyncConnection, request: SendRequest, bid: Bid) -> Ver
     recipient = Recipient(
         zone=bid.zone,
         agreed=await last_word(db, customer_id, message_class),
-        barred=await barred(db, customer_id, message_class, bid.address_key),
+        barred=await barred(db, customer_id, message_class, bid.address_keys),
         written=await _written(db, request, bid),
         holidays=bid.holidays,
     )

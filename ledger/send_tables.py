@@ -27,6 +27,13 @@ suppressions = Table(
     Index("ix_suppressions_address_key", "address_key"),
 )
 
+ledger_secrets = Table(
+    "ledger_secrets",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("value", String(100), nullable=False),
+)
+
 send_events = Table(
     "send_events",
     metadata,

@@ -178,7 +178,7 @@ class Sends(Database):
             send = await _surely_locked(db, doubtful.business_key)
             if not _same_doubt(send, doubtful, bid.now):
                 return Claim(send, granted=False)
-            reason = await barred(db, send.customer_id, send.message_class, bid.address_key)
+            reason = await barred(db, send.customer_id, send.message_class, bid.address_keys)
             if reason:
                 given_up = {"state": SendState.PARKED, "reason": f"not sent again: {reason}"}
                 return Claim(await change_send(db, send, **given_up, ended_at=bid.now), granted=False)

@@ -10,10 +10,12 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from journey.facts import OrderPlaced
 from journey.playbook import Playbook
+from journey.return_facts import FACTS as RETURN_FACTS
 from ledger import Ledger
 from ledger.inbox import InboxRow, InboxState, Verdict
 from ledger.incoming import PLACE, Deed
-from runtime.orders import UnknownOrder, handle, report_fact, start_journey
+from runtime.orders import Reported, UnknownOrder, handle, report_fact, start_journey
+from runtime.returns import UnknownReturn, report_return_fact
 
 ORDER_PATIENCE = timedelta(days=2)
 """How long a fact waits for its order. A shop's topics arrive in any order, but within hours."""
@@ -76,6 +78,8 @@ class Delivery:
             order_id, deeds = await self._addressed(row)
             if await self._is_full(client, order_id):
                 return again(row, self.now(), "its journey has much to read first", seconds=2)
+            if deeds[0].kind in RETURN_FACTS:
+                return await self._of_return(client, row, order_id)
             told = await self._deliver(client, order_id, deeds)
             return Verdict(number=row.number, state=InboxState.DISPATCHED, reason="; ".join(told))
         except UnknownOrder:
@@ -106,6 +110,20 @@ class Delivery:
             self._delivered.clear()
         self._delivered[order_id] += len(deeds)
         return list(dict.fromkeys(told))
+
+    async def _of_return(self, client: Client, row: InboxRow, order_id: str) -> Verdict:
+        """What happened to a return goes to the return's own journey."""
+        kind, body = row.deeds[0].kind, row.deeds[0].body
+        return_id = str(body["return_id"])
+        try:
+            await report_return_fact(client, order_id, return_id, kind, body)
+        except UnknownReturn:
+            known = await self.ledger.return_row(order_id, return_id)
+            if known is None or known.closed_at is None:
+                raise UnknownOrder(order_id) from None
+            reason = "the return is over; it changes nothing"
+            return Verdict(number=row.number, state=InboxState.DISPATCHED, reason=reason)
+        return Verdict(number=row.number, state=InboxState.DISPATCHED, reason=str(Reported.RECORDED))
 
     async def _placed(self, client: Client, deeds: tuple[Deed, ...]) -> str:
         """Start the journey, with the first fact if there is one: signal-with-start."""

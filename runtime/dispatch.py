@@ -36,8 +36,8 @@ GATHER = 0.05
 Reach = Callable[[], Client | None]
 """Gives the client, or `None` while Temporal has never been reached."""
 
-Erase = Callable[[str], Awaitable[str]]
-"""Forgets the customer of this id, and says in a few words what came of it."""
+Erase = Callable[[Client, str], Awaitable[str]]
+"""Forgets the customer of this id, and says in a few words what came of it. Raises `ConnectionError`."""
 
 
 class Dispatcher:
@@ -106,9 +106,11 @@ class Dispatcher:
         try:
             match row.deeds[0].kind:
                 case incoming.ERASE:
-                    return await self._forgotten(row)
+                    return await self._forgotten(client, row)
                 case incoming.EXPORT:
-                    return parked(row, f"{row.deeds[0].body['customer_id']} asks for what is known of them")
+                    return parked(row, f"{_customers(row)}: hand over what is known of them")
+                case incoming.SHOP:
+                    return parked(row, f"{row.deeds[0].body['shop']} has left: all its customers are to go")
                 case incoming.MAIL:
                     event_id = str(row.deeds[0].body["event_id"])
                     return _done(row, await self._ledger.settle_mail(event_id, self._now()))
@@ -134,11 +136,18 @@ class Dispatcher:
         await self._ledger.provider_event_handled(str(body["provider"]), str(body["event_id"]), self._now())
         return _done(row, told)
 
-    async def _forgotten(self, row: InboxRow) -> Verdict:
+    async def _forgotten(self, client: Client, row: InboxRow) -> Verdict:
         if self._erase is None:
             return parked(row, "nobody here can forget a customer")
-        told = [await self._erase(str(deed.body["customer_id"])) for deed in row.deeds]
+        try:
+            told = [await self._erase(client, str(deed.body["customer_id"])) for deed in row.deeds]
+        except ConnectionError:
+            raise TemporalIsAway from None
         return _done(row, "; ".join(dict.fromkeys(told)))
+
+
+def _customers(row: InboxRow) -> str:
+    return ", ".join(str(deed.body["customer_id"]) for deed in row.deeds)
 
 
 def _done(row: InboxRow, reason: str) -> Verdict:

@@ -49,14 +49,18 @@ class Letterbox:
         """Write the letters that are not written yet; how many letters there are."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         before = len(self._written)
+        gone = set(self._written)
         for order_id in order_ids:
             # A letter lies in the outbox only after its send was claimed, so the letters are read first.
             letters = await self._ledger.outbox(order_id=order_id)
             sends = {send.reference: send for send in await self._ledger.sends_of(order_id)}
+            gone -= {letter.reference for letter in letters}
             for letter in letters:
                 if letter.reference not in self._written:
                     self._write(letter, sends[letter.reference])
-        if len(self._written) != before or not self.index.exists():
+        for reference in gone:
+            self._remove(reference)
+        if gone or len(self._written) != before or not self.index.exists():
             self._write_index()
         return len(self._written)
 
@@ -65,6 +69,12 @@ class Letterbox:
         (self._folder / f"{stem}.html").write_text(letter.html, encoding="utf-8")
         (self._folder / f"{stem}.txt").write_text(letter.text, encoding="utf-8")
         self._written[letter.reference] = (letter, send)
+
+    def _remove(self, reference: str) -> None:
+        """The customer was forgotten."""
+        _, send = self._written.pop(reference)
+        for ending in ("html", "txt"):
+            (self._folder / f"{self._stem(send)}.{ending}").unlink(missing_ok=True)
 
     def _stem(self, send: Send) -> str:
         return f"{send.order_id}-{send.key}".replace("/", "-").replace("#", "").replace(":", "-")

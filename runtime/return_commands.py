@@ -1,8 +1,9 @@
 """The command line's part about returns and refunds: `starter.py return ...`, `refund`, `refunds`."""
 
+import asyncio
 import secrets
-from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,10 +29,19 @@ from journey.return_contract import (
 from journey.return_policy import Settlement, Way
 from ledger import Ledger
 from ledger.payments import Refund
-from runtime.inputs import InputError
+from ledger.returns import ReturnRow
+from runtime.asking import ask
+from runtime.inputs import InputError, parse_json, read_text
 from runtime.playbooks import load_playbook
-from runtime.return_screen import decision_view, papers_view, refunds_view, return_view
-from runtime.returns import report_return_fact, request_return, return_status, update_return
+from runtime.return_screen import (
+    decision_view,
+    needs,
+    papers_view,
+    refunds_view,
+    return_view,
+    returns_view,
+)
+from runtime.returns import report_return_fact, return_status, update_return
 from runtime.settings import Settings
 
 OrderId = Annotated[str, typer.Argument(help="The order's id.")]
@@ -54,6 +64,12 @@ class Counter:
     door: Callable[[Settings], AbstractAsyncContextManager[Door]]
     settings: Callable[[], Settings]
     make_insert: Callable[[str, Settings, tuple[str, ...], str | None], bytes]
+
+
+class ReturnList(Model):
+    """Returns, the oldest first."""
+
+    returns: tuple[ReturnRow, ...]
 
 
 class RefundList(Model):
@@ -89,22 +105,50 @@ def _add_asking(app: typer.Typer, counter: Counter) -> None:
         way: Way | None = None,
         settlement: Settlement = Settlement.REFUND,
         evidence: Annotated[str | None, typer.Option(help="Points to a photo.")] = None,
+        exchange_for: Annotated[
+            Path | None, typer.Option(help="A file with the lines wanted instead, as in an order.")
+        ] = None,
+        words: Annotated[
+            str | None, typer.Option(help="The customer's own; they stay in the ledger.")
+        ] = None,
         request_id: Annotated[str | None, typer.Option(help="The same id gets the same answer.")] = None,
         as_json: AsJson = False,
     ) -> None:
         """Ask for a return or a claim; without --line, for all that is left."""
         fields = {"reason": reason, "kind": kind, "way": way, "settlement": settlement, "evidence": evidence}
         asked = {**fields, "lines": _lines(line), "request_id": request_id}
-        _ask(counter, order_id, asked, as_json)
+
+        def wanted() -> dict[str, Any]:
+            return {**asked, "exchange_for": _wanted_lines(exchange_for)} if exchange_for else asked
+
+        _ask(counter, order_id, wanted, as_json, words)
 
     @app.command()
     def status(order_id: OrderId, return_id: ReturnId = "r1", as_json: AsJson = False) -> None:
-        """How far a return is, and what it waits for."""
+        """How far a return is, what it waits for, and when it goes on by itself."""
 
         async def command() -> None:
-            async with counter.door(counter.settings()) as (client, _):
+            async with counter.door(counter.settings()) as (client, ledger):
                 found = await return_status(client, order_id, return_id)
-            counter.show(found, as_json, return_view(found))
+                words = (await ledger.words_about(order_id)).get(return_id)
+            counter.show(found, as_json, return_view(found, words))
+
+        counter.run(command())
+
+    @app.command("list")
+    def list_returns(
+        order_id: Annotated[str | None, typer.Argument(help="By default those of all orders.")] = None,
+        attention: Annotated[bool, typer.Option(help="Only those that wait for a person.")] = False,
+        everything: Annotated[bool, typer.Option("--all", help="Those that are over, too.")] = False,
+        as_json: AsJson = False,
+    ) -> None:
+        """The returns as they were last written down: by default those that are open."""
+
+        async def command() -> None:
+            async with _ledger(counter) as ledger:
+                rows = await (ledger.returns_of(order_id) if order_id else ledger.returns())
+            found = [row for row in rows if _is_wanted(row, attention, everything or bool(order_id))]
+            counter.show(ReturnList(returns=tuple(found)), as_json, returns_view(found))
 
         counter.run(command())
 
@@ -115,10 +159,12 @@ def _add_handling(app: typer.Typer, counter: Counter) -> None:
         order_id: OrderId,
         by: By,
         return_id: ReturnId = "r1",
-        approve: Annotated[bool, typer.Option("--approve/--refuse")] = True,
+        approve: Annotated[bool | None, typer.Option("--approve/--refuse")] = None,
         as_json: AsJson = False,
     ) -> None:
         """Approve or refuse a return that waits for a person."""
+        if approve is None:
+            raise typer.BadParameter("say --approve or --refuse")
         said = {"approve": approve, "by": by}
         _update(counter, (order_id, return_id), "decide_return", DecisionRequest, said, as_json)
 
@@ -166,6 +212,11 @@ def _add_handling(app: typer.Typer, counter: Counter) -> None:
         """Accept what arrived; without --line, all that was good."""
         accepted = {"accepted": [part.model_dump() for part in _lines(line)]} if line else {}
         _tell(counter, (order_id, return_id), "return_inspected", accepted, as_json)
+
+    @app.command()
+    def paid(order_id: OrderId, return_id: ReturnId = "r1", as_json: AsJson = False) -> None:
+        """The customer paid what a dearer exchange costs more."""
+        _tell(counter, (order_id, return_id), "difference_paid", {}, as_json)
 
 
 def _add_mending(app: typer.Typer, counter: Counter) -> None:
@@ -240,31 +291,61 @@ def _add_refunds(app: typer.Typer, counter: Counter) -> None:
         kind = CaseKind.GOODWILL if goodwill else CaseKind.REFUND
         settlement = Settlement.CREDIT if credit else Settlement.REFUND
         asked = {"kind": kind, "amount": amount, "settlement": settlement, "by": by}
-        _ask(counter, order_id, {**asked, "request_id": request_id}, as_json)
+        _ask(counter, order_id, lambda: {**asked, "request_id": request_id}, as_json)
 
     @app.command()
-    def refunds(state: RefundState | None = None, as_json: AsJson = False) -> None:
-        """All refunds, or those in a state: parked and failed ones wait for a person."""
+    def refunds(
+        order: Annotated[str | None, typer.Option(help="Only this order's.")] = None,
+        state: RefundState | None = None,
+        as_json: AsJson = False,
+    ) -> None:
+        """All refunds, or those of an order or in a state: parked and failed ones wait for a person."""
 
         async def command() -> None:
-            ledger = await Ledger.open(counter.settings().ledger())
-            try:
-                found = await (ledger.refunds_in(state) if state else ledger.refunds())
-            finally:
-                await ledger.close()
+            async with _ledger(counter) as ledger:
+                found = await (ledger.refunds_of(order) if order else ledger.refunds())
+            found = [each for each in found if state in (None, each.state)]
             counter.show(RefundList(refunds=tuple(found)), as_json, refunds_view(found))
 
         counter.run(command())
 
 
-def _ask(counter: Counter, order_id: str, asked: dict[str, Any], as_json: bool) -> None:
+@asynccontextmanager
+async def _ledger(counter: Counter) -> AsyncIterator[Ledger]:
+    ledger = await Ledger.open(counter.settings().ledger())
+    try:
+        yield ledger
+    finally:
+        await ledger.close()
+
+
+def _is_wanted(row: ReturnRow, attention: bool, closed_too: bool) -> bool:
+    return bool(needs(row)) if attention else closed_too or row.closed_at is None
+
+
+def _wanted_lines(file: Path) -> Any:
+    """The lines of an exchange. Raises `InputError`."""
+    try:
+        return parse_json(read_text(file))
+    except ValueError as error:
+        raise InputError(f"{file}: {error}") from None
+
+
+def _ask(
+    counter: Counter,
+    order_id: str,
+    asked: Callable[[], dict[str, Any]],
+    as_json: bool,
+    words: str | None = None,
+) -> None:
     async def command() -> None:
         settings = counter.settings()
-        request = _valid(ReturnRequest, asked)
+        request = _valid(ReturnRequest, asked())
         async with counter.door(settings) as (client, ledger):
             book = load_playbook(settings.playbook)
-            decision = await request_return(client, ledger, order_id, request, book)
-        counter.show(decision, as_json, decision_view(decision))
+            decision = await ask(client, ledger, order_id, request, book, words)
+            payment = await ledger.payment(order_id)
+        counter.show(decision, as_json, decision_view(decision, payment.currency if payment else None))
 
     counter.run(command())
 
@@ -291,11 +372,22 @@ def _tell(counter: Counter, which: tuple[str, str], kind: str, said: dict[str, A
         now = datetime.now(UTC)
         fact = {"fact_id": f"cli:{secrets.token_hex(8)}", "at": now.isoformat(), "source": "cli", **said}
         async with counter.door(counter.settings()) as (client, _):
+            before = await return_status(client, *which)
             await report_return_fact(client, *which, kind, fact)
-            found: ReturnStatus = await return_status(client, *which)
+            found = await _gone_on(client, which, before)
         counter.show(found, as_json, return_view(found))
 
     counter.run(command())
+
+
+async def _gone_on(client: Client, which: tuple[str, str], before: ReturnStatus) -> ReturnStatus:
+    """The status once the return waits for something else, or after a moment in which it did not."""
+    for _ in range(20):
+        found = await return_status(client, *which)
+        if found.waits_for != before.waits_for:
+            break
+        await asyncio.sleep(0.1)
+    return found
 
 
 def _lines(texts: list[str] | None) -> tuple[LineQuantity, ...]:

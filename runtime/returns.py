@@ -1,12 +1,13 @@
 """Asking for returns, and acting on them, by whoever stands at a door."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
 
 from journey.endings import JourneyEnding
 from journey.names import TASK_QUEUE, return_workflow_id
@@ -17,7 +18,7 @@ from journey.returning import answer, closed_alone, return_start, with_case
 from journey.state import JourneyState
 from ledger import Ledger
 from ledger.returns import ReturnRow
-from runtime.orders import UnknownOrder, handle
+from runtime.orders import ANSWER_WITHIN, RPC_TIMEOUT, UnknownOrder, answering, handle
 from workflows.return_journey import ReturnJourney
 
 
@@ -48,24 +49,28 @@ async def request_return(  # noqa: PLR0913, PLR0917
     """Ask for a return, a claim or a refund. While the order's journey lives it answers; afterwards the
     return stands alone, `playbook` is the policy, and `now` is the time unless this machine's clock tells it.
 
-    Raises `Refused` with the rule, and `UnknownOrder`.
+    Raises `Refused` with the rule, `UnknownOrder`, and `ConnectionError` when no worker answers: then the
+    request may have been granted all the same, and asking again with the same id tells.
     """
     ended = await ledger.journey(order_id)
     if ended is not None:
         asked = _Asked(request, playbook, now or datetime.now(UTC))
         return await _alone(client, ledger, ended, asked)
-    try:
+    with answering(order_id), _refusing():
         decision: ReturnDecision = await handle(client, order_id).execute_update(
-            "request_return", request, result_type=ReturnDecision
+            "request_return", request, result_type=ReturnDecision, rpc_timeout=ANSWER_WITHIN
         )
-        return decision
+    return decision
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Say in our words that a journey refuses."""
+    try:
+        yield
     except WorkflowUpdateFailedError as error:
         rule = error.cause.type if isinstance(error.cause, ApplicationError) else None
         raise Refused(_said(error), rule) from None
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            raise UnknownOrder(order_id) from None
-        raise
 
 
 def _said(error: WorkflowUpdateFailedError) -> str:
@@ -134,43 +139,42 @@ async def _start(client: Client, start: ReturnStart) -> None:
         return
 
 
-async def update_return(
-    client: Client, order_id: str, return_id: str, name: str, request: Any
+async def update_return(  # noqa: PLR0913, PLR0917
+    client: Client, order_id: str, return_id: str, name: str, request: Any, update_id: str | None = None
 ) -> ReturnStatus:
-    """`decide_return`, `cancel_return`, `cure_refund`, `retry_step` or `skip_step`.
+    """`decide_return`, `cancel_return`, `cure_refund`, `retry_step` or `skip_step`; the same `update_id` is
+    the same request, as long as the run lasts.
 
-    Raises `Refused` or `UnknownReturn`.
+    Raises `Refused`, `UnknownReturn`, and `ConnectionError` when no worker answers.
     """
-    try:
+    with _known_return(order_id, return_id), _refusing():
         status: ReturnStatus = await return_handle(client, order_id, return_id).execute_update(
-            name, request, result_type=ReturnStatus
+            name, request, id=update_id, result_type=ReturnStatus, rpc_timeout=ANSWER_WITHIN
         )
-        return status
-    except WorkflowUpdateFailedError as error:
-        raise Refused(_said(error), None) from None
-    except RPCError as error:
-        raise _unknown(error, order_id, return_id) from None
+    return status
 
 
 async def report_return_fact(
     client: Client, order_id: str, return_id: str, kind: str, body: dict[str, Any]
 ) -> None:
     """Signal a fact to a return. Raises `UnknownReturn`, for one that is over as well."""
-    try:
-        await return_handle(client, order_id, return_id).signal(kind, body)
-    except RPCError as error:
-        raise _unknown(error, order_id, return_id) from None
+    with _known_return(order_id, return_id):
+        await return_handle(client, order_id, return_id).signal(kind, body, rpc_timeout=RPC_TIMEOUT)
 
 
 async def return_status(client: Client, order_id: str, return_id: str) -> ReturnStatus:
-    """Raises `UnknownReturn`."""
+    """Raises `UnknownReturn`, and `ConnectionError` when no worker answers."""
+    with _known_return(order_id, return_id):
+        return await return_handle(client, order_id, return_id).query(
+            ReturnJourney.status, rpc_timeout=ANSWER_WITHIN
+        )
+
+
+@contextmanager
+def _known_return(order_id: str, return_id: str) -> Iterator[None]:
+    """Say in our words that a return is not there, or that nobody works."""
     try:
-        return await return_handle(client, order_id, return_id).query(ReturnJourney.status)
-    except RPCError as error:
-        raise _unknown(error, order_id, return_id) from None
-
-
-def _unknown(error: RPCError, order_id: str, return_id: str) -> Exception:
-    if error.status is RPCStatusCode.NOT_FOUND:
-        return UnknownReturn(f"order {order_id} has no open return {return_id}")
-    return error
+        with answering(order_id):
+            yield
+    except UnknownOrder:
+        raise UnknownReturn(f"order {order_id} has no open return {return_id}") from None

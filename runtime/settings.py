@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from activities.letter_shop import Shop
+from ledger.database import Place
 from runtime.door_settings import DoorSettings
 from runtime.inputs import InputError
 from runtime.reconcile_settings import ReconcileSettings
@@ -45,6 +46,14 @@ class Settings(DoorSettings, ReconcileSettings):
     home: Path = Field(default=Path(".thereafter"), description="Where the embedded server and ledger live.")
     ledger_url: str | None = Field(
         default=None, description="SQLAlchemy async URL; by default SQLite under `home`."
+    )
+    address_key: SecretStr | None = Field(
+        default=None,
+        description="Hashes the addresses that are not to be written to, so that they need not be kept. "
+        "The same for all workers and services; by default a secret that lies in the ledger itself.",
+    )
+    address_key_previous: SecretStr | None = Field(
+        default=None, description="What was hashed by it is still known; it hashes nothing any more."
     )
     playbook: Path = Path("playbooks/default.yaml")
     templates: Path | None = Field(default=None, description="A shop's own templates, which go first.")
@@ -96,6 +105,12 @@ class Settings(DoorSettings, ReconcileSettings):
             raise ValueError("THEREAFTER_EASYPOST_API_KEY: should be set when THEREAFTER_LABELS is easypost")
         return self
 
+    def ledger(self) -> Place:
+        """Where the ledger is, and by which secrets it hashes addresses."""
+        url = self.ledger_url or f"sqlite+aiosqlite:///{(self.home / 'ledger.db').resolve()}"
+        secrets = [key.get_secret_value() for key in (self.address_key, self.address_key_previous) if key]
+        return Place(url, tuple(filter(None, secrets)))
+
     @model_validator(mode="after")
     def _shops_can_be_asked(self) -> "Settings":
         app = self.shopify_client_id and self.shopify_secret
@@ -110,10 +125,6 @@ class Settings(DoorSettings, ReconcileSettings):
                 "together with THEREAFTER_WOOCOMMERCE_CONSUMER_SECRET"
             )
         return self
-
-    def ledger(self) -> str:
-        """The ledger's URL."""
-        return self.ledger_url or f"sqlite+aiosqlite:///{(self.home / 'ledger.db').resolve()}"
 
 
 def read_settings() -> Settings:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
-from fastapi import HTTPException, Request, Response, Security
+from fastapi import Depends, HTTPException, Request, Response, Security
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
@@ -50,12 +50,21 @@ async def _key(request: Request) -> ApiKey:
     return key
 
 
-def needs(scope: Scope) -> Any:
-    """A dependency: the caller's key opens this."""
+def needs(*scopes: Scope) -> Any:
+    """A dependency: the caller's key has one of these scopes."""
 
     async def check(request: Request, _: _Bearer) -> None:
         key: ApiKey = request.state.key
-        if scope not in key.scopes:
-            raise HTTPException(403, f"this key does not open {scope}")
+        if not set(scopes) & set(key.scopes):
+            raise HTTPException(403, f"this key does not open {' or '.join(scopes)}")
 
     return Security(check)
+
+
+async def _caller(request: Request) -> ApiKey:
+    key: ApiKey = request.state.key
+    return key
+
+
+Caller = Annotated[ApiKey, Depends(_caller)]
+"""Who asks, for a route that shows or takes more to some than to others."""

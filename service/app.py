@@ -4,7 +4,15 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from service import customers_api, health, orders_api, unsubscribe, webhooks
+from service import (
+    customers_api,
+    health,
+    orders_api,
+    refunds_api,
+    returns_api,
+    unsubscribe,
+    webhooks,
+)
 from service.answers import answer_invalid, answer_problem
 from service.doors import Doors
 from service.middleware import Requests
@@ -21,7 +29,7 @@ def build_app(doors: Doors) -> FastAPI:
     """The service over what it stands on."""
     app = FastAPI(title="Thereafter", version="1", description=_ABOUT, redoc_url=None)
     app.state.doors = doors
-    for api in (orders_api, customers_api, webhooks, unsubscribe, health):
+    for api in (orders_api, returns_api, refunds_api, customers_api, webhooks, unsubscribe, health):
         app.include_router(api.router)
     app.add_exception_handler(HTTPException, answer_problem)
     app.add_exception_handler(RequestValidationError, answer_invalid)

@@ -12,15 +12,16 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
 
 import structlog
+from temporalio.client import Client
 
 from journey.playbook import Playbook
 from ledger import Ledger
 from runtime.courtesy import step_back
 from runtime.delivery import Delivery
 from runtime.dispatch import Dispatcher, Reach
+from runtime.forgetting import forget
 from runtime.logs import configure_logs, configure_telemetry
 from runtime.playbooks import load_playbook
 from runtime.reach import Reach as Looking
@@ -40,8 +41,8 @@ END_WITHIN = 15.0
 async def dispatcher_within(ledger: Ledger, reach: Reach, playbook: Playbook) -> AsyncIterator[Poke]:
     """A dispatcher in this process."""
 
-    async def erase(customer_id: str) -> str:
-        await ledger.erase_customer(customer_id, datetime.now(UTC))
+    async def erase(client: Client, customer_id: str) -> str:
+        await forget(client, ledger, customer_id)
         return "forgotten"
 
     dispatcher = Dispatcher(Delivery(ledger, playbook), reach, erase=erase)

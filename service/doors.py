@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from temporalio.client import Client
 
+from journey.playbook import Playbook
 from ledger import Ledger
 from service.intake import Intake
 from service.links import Links
@@ -17,11 +18,12 @@ LARGEST_BODY = 1_000_000
 
 @dataclass(frozen=True)
 class Doors:
-    """The ledger, the intake, the way to Temporal, and which sources have secrets."""
+    """The ledger, the intake, the way to Temporal, the playbook, and which sources have secrets."""
 
     ledger: Ledger
     intake: Intake
     reach: Callable[[], Client | None]
+    playbook: Playbook
     secrets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     largest_body: int = LARGEST_BODY
     links: Links | None = None

@@ -1,6 +1,7 @@
 """An order as a shop's back-end tells of it: the order, when it was paid, and who bought it."""
 
 from datetime import date
+from typing import Literal
 
 from pydantic import EmailStr, Field
 
@@ -10,6 +11,7 @@ from journey.times import Instant
 from ledger.customers import OneLine, Profile
 from ledger.incoming import Consent, Deed, Person
 from ledger.orders import OrderPointer
+from ledger.payments import Payment
 
 
 class CustomerDetails(Model):
@@ -36,6 +38,16 @@ class CustomerDetails(Model):
         return Person(profile=profile, at=at, birthday=self.birthday, consent=self.consent)
 
 
+class PaymentDetails(Model):
+    """What was captured, and where: whatever is given back is given back from there."""
+
+    provider: Literal["stripe", "demo"]
+    id: str = Field(
+        pattern=r"^[^\s@]{1,200}$", description="The provider's own: `ch_...` or `pi_...` at Stripe."
+    )
+    captured: int = Field(ge=0, le=2**53, description="In minor units of the order's currency.")
+
+
 class Customer(CustomerDetails):
     """Who ordered."""
 
@@ -48,12 +60,13 @@ class NewOrder(Order):
     customer_id: OpaqueId = Field(default="pending", exclude=True, json_schema_extra={"readOnly": True})
     placed_at: Instant = Field(description="When it was paid.")
     customer: Customer
+    payment: PaymentDetails | None = Field(default=None, description="Without it nothing can be refunded.")
     recipient: OneLine | None = Field(default=None, description="Who receives it, if somebody else.")
     address: tuple[OneLine, ...] = Field(default=(), max_length=10, description="Its lines, as on a label.")
 
     def placed(self, source: str) -> OrderPlaced:
         """The fact that starts the journey."""
-        extra = {"placed_at", "customer", "recipient", "address"}
+        extra = {"placed_at", "customer", "payment", "recipient", "address"}
         fields = self.model_dump(exclude=extra, exclude_unset=True)
         order = Order.model_validate({**fields, "customer_id": self.customer.customer_id})
         return OrderPlaced(fact_id=f"placed:{self.order_id}", at=self.placed_at, source=source, order=order)
@@ -69,6 +82,19 @@ class NewOrder(Order):
             placed_at=self.placed_at,
             recipient=self.recipient,
             address=self.address,
+        )
+
+    def paid(self) -> Payment | None:
+        """The payment, if it was told."""
+        if self.payment is None:
+            return None
+        return Payment(
+            order_id=self.order_id,
+            provider=self.payment.provider,
+            provider_id=self.payment.id,
+            currency=self.currency,
+            captured=self.payment.captured,
+            created_at=self.placed_at,
         )
 
     def deed(self, source: str) -> Deed:

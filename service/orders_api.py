@@ -39,7 +39,11 @@ async def place(order: Annotated[NewOrder, Body(openapi_examples=ORDER)], doors:
     A second order under the same id with other contents is a conflict.
     """
     told = Told(
-        deeds=[order.deed("api")], order_id=order.order_id, person=order.person(), pointer=order.pointer()
+        deeds=[order.deed("api")],
+        order_id=order.order_id,
+        person=order.person(),
+        pointer=order.pointer(),
+        payment=order.paid(),
     )
     return await _accepted(doors, f"placed:{order.order_id}", "order_placed", told)
 
@@ -101,6 +105,7 @@ async def _accepted(doors: Doors, event_id: str, topic: str, told: Told) -> Acce
         deeds=tuple(told.deeds),
         person=told.person,
         pointer=told.pointer,
+        payment=told.payment,
     )
     (result,) = await doors.intake.accept([incoming])
     if result is Acceptance.CONFLICT:

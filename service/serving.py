@@ -41,21 +41,26 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def open_doors(settings: Settings, ledger: Ledger, reach: Reach, poke: Poke) -> AsyncIterator[Doors]:
+async def open_doors(
+    settings: Settings, ledger: Ledger, reach: Reach, playbook: Playbook, poke: Poke
+) -> AsyncIterator[Doors]:
     """Everything behind the routes, at work."""
     async with Intake(ledger, poke) as intake:
         secrets, links = settings.secrets(), links_of(settings)
-        yield Doors(ledger, intake, reach, secrets, settings.largest_body, links)
+        yield Doors(ledger, intake, reach, playbook, secrets, settings.largest_body, links)
 
 
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; then answer what has been asked, and end."""
-    load_playbook(settings.playbook)  # what is wrong with it is said here, not by the dispatcher
+    playbook = load_playbook(settings.playbook)
     ledger = await Ledger.open(settings.ledger())
     looking = Looking(settings.home)
     watching = asyncio.create_task(looking.run())
     try:
-        async with dispatcher_beside() as poke, open_doors(settings, ledger, looking, poke) as doors:
+        async with (
+            dispatcher_beside() as poke,
+            open_doors(settings, ledger, looking, playbook, poke) as doors,
+        ):
             server = _Server(_config(doors, settings))
             # What is there for good need not be looked through again and again, while webhooks wait.
             gc.collect()
@@ -76,7 +81,7 @@ async def doors_within(
     listening = _listening(settings.service_host, settings.service_port)
     async with (
         dispatcher_within(ledger, reach, playbook) as poke,
-        open_doors(settings, ledger, reach, poke) as doors,
+        open_doors(settings, ledger, reach, playbook, poke) as doors,
     ):
         server = _Server(_config(doors, settings))
         serving = asyncio.create_task(server.serve(sockets=[listening]))

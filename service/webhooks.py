@@ -77,7 +77,8 @@ async def receive(source: str, request: Request, doors: TheDoors) -> Accepted:
         incoming = read(found, post)
     except NotReadable as error:
         raise HTTPException(422 if found.strict else 400, str(error)) from None
-    told = set(await doors.intake.accept(incoming)) if incoming else set()
+    named = [await doors.ledger.named(each, post.at) for each in incoming]
+    told = set(await doors.intake.accept(named)) if named else set()
     if Acceptance.CONFLICT in told and found.strict:
         raise HTTPException(409, "this id was used before for another event")
     # A platform that repeats an event may count its attempts in the body.

@@ -34,6 +34,7 @@ _PROCESSES.set_forkserver_preload(
         "stripe._refund_service",
         "tests.crashes",
         "tests.refund_crashes",
+        "tests.forgetting",
         "alembic.runtime.migration",
         "sqlalchemy.dialects.postgresql.asyncpg",
         "sqlalchemy.dialects.sqlite.aiosqlite",

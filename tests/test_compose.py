@@ -91,7 +91,7 @@ def test_the_worker_starts_with_what_the_file_sets(
     for name, value in compose["services"]["worker"]["environment"].items():
         if value is not None:
             monkeypatch.setenv(name, re.sub(r"\$\{\w+:-([^}]*)}", r"\1", value))
-    assert Settings().ledger() == "postgresql+asyncpg://thereafter:thereafter@postgres:5432/ledger"
+    assert Settings().ledger().url == "postgresql+asyncpg://thereafter:thereafter@postgres:5432/ledger"
     assert ClientConfigProfile.load(disable_file=True).namespace == NAMESPACE
 
 

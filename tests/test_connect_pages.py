@@ -108,7 +108,7 @@ async def test_every_command_of_a_page_works(  # type: ignore[no-untyped-def]
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
         told = await _run(script, environment)
-        assert told.count('"accepted"') == len(DOCS[page])
+        assert told.count('"result":"accepted"') == len(DOCS[page])
 
         async def delivered() -> bool:
             return await _dispatched(shop.ledger) == len(DOCS[page])

@@ -18,6 +18,7 @@ from runtime.sandbox import build_sandbox
 from tests.histories import record
 from tests.world import ROOT
 from workflows import order_journey, policies
+from workflows.erasure import Erasure
 from workflows.order_journey import OrderJourney
 from workflows.reconciliation import Reconciliation
 from workflows.return_journey import ReturnJourney
@@ -30,7 +31,7 @@ NAMES = [f"{path.parent.name}/{path.stem}" for path in HISTORIES]
 async def replay(path: Path) -> None:
     """Raises what the code of the day does otherwise than it did then."""
     replayer = Replayer(
-        workflows=[OrderJourney, ReturnJourney, Reconciliation],
+        workflows=[OrderJourney, ReturnJourney, Erasure, Reconciliation],
         data_converter=DATA_CONVERTER,
         workflow_runner=build_sandbox(),
     )

@@ -59,6 +59,18 @@ UNTIL_DONE = Options(
 )
 """For what must be written down before a journey ends."""
 
+UNTIL_FORGOTTEN = Options(
+    start_to_close_timeout=timedelta(minutes=5),
+    schedule_to_close_timeout=None,
+    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        backoff_coefficient=3,
+        maximum_interval=timedelta(hours=6),
+    ),
+)
+"""For what the law gives a month: a provider may be away for days, and a large table takes minutes."""
+
 
 class LongOptions(TypedDict):
     """Options of an activity that goes through somebody's list."""

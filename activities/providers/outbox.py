@@ -1,6 +1,6 @@
 """The embedded default: a letter is carried as far as the ledger, where people can read it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from activities.mailer import Accepted, Mail
@@ -36,3 +36,7 @@ class OutboxMailer:
     async def find(self, reference: str) -> Accepted | None:
         """Certain either way: the letter lies here or it does not."""
         return Accepted() if await self._ledger.outbox_letter(reference) else None
+
+    async def forget(self, addresses: Sequence[str]) -> str:
+        """The letters lie in the ledger, which has emptied itself of them."""
+        return "outbox: deleted with the ledger's rows"

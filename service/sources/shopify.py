@@ -16,7 +16,7 @@ from service.sources.shopify_orders import (
     refund_told,
     return_told,
 )
-from service.sources.shopify_people import data_request_told, redaction_told
+from service.sources.shopify_people import data_request_told, redaction_told, shop_redaction_told
 from service.sources.source import NotReadable, Post, Source, Told, hmac_fits
 from service.sources.values import base64_bytes
 
@@ -28,6 +28,7 @@ _TOPICS = {
     "return_line_items": return_told,
     "orders_to_redact": redaction_told,
     "data_request": data_request_told,
+    "shop_id+shop_domain": shop_redaction_told,
 }
 """What a body is, by the fields that only this kind of body has."""
 

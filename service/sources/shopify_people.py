@@ -7,11 +7,11 @@ from typing import Annotated, Any, Protocol
 from pydantic import BeforeValidator
 
 from ledger.customers import Profile
-from ledger.incoming import ERASE, EXPORT, Consent, Deed, Person
+from ledger.incoming import ERASE, EXPORT, SHOP, Consent, Deed, Person, Wish
 from ledger.orders import OrderPointer
 from service.sources.places import zone_of
 from service.sources.source import NotReadable, Told
-from service.sources.values import Id, Loose, Wire, country, email, moment, one_line
+from service.sources.values import Id, Loose, Wire, country, email, label, moment, one_line
 
 
 class Address(Wire):
@@ -112,25 +112,43 @@ def pointer(order_id: str, of: str, placed_at: datetime, address: Address) -> Or
 class _Redaction(Wire):
     class _Whom(Wire):
         id: Loose = ""
+        email: Loose = ""
 
-    customer: _Whom
+    customer: _Whom = _Whom()
     orders_to_redact: tuple[Id, ...] = ()
+    orders_requested: tuple[Id, ...] = ()
+
+    def told(self, kind: str, orders: tuple[Id, ...]) -> Told:
+        """Deeds about the customer, and about the guests behind these orders; by the address alone where
+        Shopify tells no id."""
+        known = customer_id(self.customer.id)
+        address = None if known else email(self.customer.email)
+        named = ([known] if known else []) + [f"guest-{order}" for order in orders]
+        if not named and not address:
+            raise NotReadable("customer: has neither an id nor an e-mail address, and there are no orders")
+        deeds = [Deed(kind=kind, body={"customer_id": each}) for each in named]
+        return Told(deeds=deeds, wish=Wish(kind=kind, email=address) if address else None)
 
 
 def redaction_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
     """`customers/redact`: the customer, and the orders that they placed as a guest."""
     wanted = _Redaction.model_validate(data)
-    known = customer_id(wanted.customer.id)
-    forgotten = ([known] if known else []) + [f"guest-{order}" for order in wanted.orders_to_redact]
-    if not forgotten:
-        raise NotReadable("customer.id: is missing, so nobody can be forgotten by it")
-    deeds = [Deed(kind=ERASE, body={"customer_id": each}) for each in forgotten]
-    yield Told(deeds=deeds)
+    yield wanted.told(ERASE, wanted.orders_to_redact)
 
 
 def data_request_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
     """`customers/data_request`: the shop owes a customer what is known of them. A person hands it over."""
-    known = customer_id(_Redaction.model_validate(data).customer.id)
-    if known is None:
-        raise NotReadable("customer.id: is missing, so nothing can be found by it")
-    yield Told(deeds=[Deed(kind=EXPORT, body={"customer_id": known})])
+    wanted = _Redaction.model_validate(data)
+    yield wanted.told(EXPORT, wanted.orders_requested)
+
+
+class _Shop(Wire):
+    shop_domain: Loose = ""
+    shop_id: Loose = ""
+
+
+def shop_redaction_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
+    """`shop/redact`: the app was removed two days ago, and everything of the shop is to go. A person decides:
+    the shop may only have changed its app."""
+    shop = _Shop.model_validate(data)
+    yield Told(deeds=[Deed(kind=SHOP, body={"shop": label(shop.shop_domain) or label(shop.shop_id) or "?"})])

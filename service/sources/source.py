@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from journey.facts import FactBase, problems
 from ledger.inbox import InboxRow
-from ledger.incoming import Deed, Incoming, Person, ProviderEvent
+from ledger.incoming import Deed, Incoming, Person, ProviderEvent, Wish
 from ledger.orders import OrderPointer
+from ledger.payments import Payment
 from runtime.inputs import parse_json
 
 LONGEST_ID = 200
@@ -49,7 +50,9 @@ class Told:
     tracking_number: str | None = None
     person: Person | None = None
     pointer: OrderPointer | None = None
+    payment: Payment | None = None
     provider_event: ProviderEvent | None = None
+    wish: Wish | None = None
     part: str | None = field(default=None)
     """Its own identity, where one post brings several events."""
 
@@ -116,7 +119,9 @@ def _incoming(frame: dict[str, str], told: Told) -> Incoming:
         deeds=tuple(told.deeds),
         person=told.person,
         pointer=told.pointer,
+        payment=told.payment,
         provider_event=told.provider_event,
+        wish=told.wish,
     )
 
 

@@ -85,6 +85,7 @@ def placed(fields: dict[str, Any]) -> Told:
         order_id=order.order_id,
         person=order.person(),
         pointer=order.pointer(),
+        payment=order.paid(),
     )
 
 

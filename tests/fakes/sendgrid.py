@@ -51,6 +51,8 @@ class FakeSendGrid(Loopback):
 
     def __init__(self) -> None:
         self.log: list[Entry] = []
+        self.erased: list[str] = []
+        """Addresses that were to be forgotten, as often as that was said."""
         self.faults: deque[Fault] = deque()
         super().__init__(_Handler)
 
@@ -74,11 +76,23 @@ class _Handler(Handler):
         fake = self.fake
         fault = fake.faults.popleft() if fake.faults else None
         body = json.loads(raw)
+        if self.path == "/v3/recipients/erasejob":
+            self._erase(body, fault)
+            return
         sandbox = body.get("mail_settings", {}).get("sandbox_mode", {}).get("enable", False)
         taken = not sandbox and (fault is None or fault in _TAKEN)
         fake.log.append(self._entry(body, taken, fault))
         if sandbox:
             self.answer(200)
+        else:
+            self._suffer(fault)
+
+    def _erase(self, body: dict[str, Any], fault: Fault | None) -> None:
+        fake = self.fake
+        if fault is None or fault in _TAKEN:
+            fake.erased += body["email_addresses"]
+        if fault is None:
+            self.answer(202, json.dumps({"job_id": f"job-{len(fake.erased)}"}).encode())
         else:
             self._suffer(fault)
 

@@ -1,0 +1,124 @@
+"""What is known of customers, forgetting them, and the receipts."""
+
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import TypeAdapter, ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from commands.terminal import door, opened_ledger, run, say
+from journey.names import OpaqueId
+from ledger.erasure import Erasure
+from runtime.forgetting import forget as begin
+from runtime.inputs import InputError
+
+CustomerId = Annotated[str, typer.Argument(help="The customer's id.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON for each, for machines.")]
+_ID: TypeAdapter[str] = TypeAdapter(OpaqueId)
+
+app = typer.Typer(help="What is known of customers, and forgetting them.", no_args_is_help=True)
+
+
+@app.command()
+def export(
+    customer_id: CustomerId,
+    to: Annotated[Path | None, typer.Option(help="The file to write; only you may read it.")] = None,
+) -> None:
+    """Everything that is kept about a customer, as JSON, to hand over. Fulfils the wish for it."""
+    run(_export(customer_id, to))
+
+
+@app.command()
+def forget(customer_id: CustomerId, as_json: AsJson = False) -> None:
+    """Forget a customer: rows, letters, the mail provider, traces. Their journeys go on without them."""
+    run(_forget(customer_id, as_json))
+
+
+@app.command()
+def erasures(
+    customer_id: Annotated[str | None, typer.Argument(help="By default all of them.")] = None,
+    unfinished: Annotated[bool, typer.Option(help="Only those that are not done.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The receipts: who was forgotten, how far it is, and what the mail provider was told."""
+    run(_erasures(customer_id, unfinished, as_json))
+
+
+@app.command()
+def scrub() -> None:
+    """Write the ledger's tables anew, so that its files hold nothing of the forgotten. In a quiet hour: on
+    PostgreSQL each table is locked meanwhile."""
+    run(_scrub())
+
+
+def _valid(customer_id: str) -> str:
+    try:
+        return _ID.validate_python(customer_id)
+    except ValidationError:
+        raise InputError("customer_id: should be an opaque id, not an address") from None
+
+
+async def _export(customer_id: str, to: Path | None) -> int:
+    async with opened_ledger() as ledger:
+        found = await ledger.export_customer(_valid(customer_id))
+        text = json.dumps(found, default=_plain, ensure_ascii=False, indent=1)
+        if to is None:
+            print(text)  # noqa: T201
+        else:
+            _write(to, text)
+        known = any(found.values())
+        wishes = await ledger.handed_over(customer_id, datetime.now(UTC)) if known else 0
+    if wishes:
+        say(f"wishes for it in the inbox that are fulfilled: {wishes}")
+    return 0 if known else 4
+
+
+def _write(to: Path, text: str) -> None:
+    """For the eyes of whoever asked for it alone."""
+    try:
+        to.touch(mode=0o600)
+        to.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{to}: cannot be written: {error.strerror}") from None
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, (datetime, date)) else str(value)
+
+
+async def _forget(customer_id: str, as_json: bool) -> None:
+    async with door() as (client, ledger):
+        receipt = await begin(client, ledger, _valid(customer_id))
+    _show([receipt], as_json)
+
+
+async def _erasures(customer_id: str | None, unfinished: bool, as_json: bool) -> None:
+    async with opened_ledger() as ledger:
+        found = await ledger.erasures()
+    found = [each for each in found if customer_id in (None, each.customer_id)]
+    _show([each for each in found if not (unfinished and each.done_at)], as_json)
+
+
+async def _scrub() -> None:
+    async with opened_ledger() as ledger:
+        left = await ledger.scrub(datetime.now(UTC))
+    for purpose in left:
+        say(f"not allowed to this user of the database: {purpose}", "yellow")
+
+
+def _show(found: list[Erasure], as_json: bool) -> None:
+    if as_json:
+        for each in found:
+            print(each.model_dump_json())  # noqa: T201
+        return
+    table = Table("customer", "asked (UTC)", "done", "scrubbed", "rows", "mail provider", box=None)
+    for each in found:
+        days = [f"{at:%Y-%m-%d %H:%M}" if at else "-" for at in (each.requested_at, each.done_at)]
+        scrubbed = f"{each.scrubbed_at:%Y-%m-%d}" if each.scrubbed_at else "-"
+        rows = str(sum(each.receipt.values()))
+        table.add_row(each.customer_id, *days, scrubbed, rows, each.mailer or "-")
+    Console().print(table if found else "nobody has been forgotten")

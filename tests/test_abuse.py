@@ -1,0 +1,105 @@
+"""Fault 8: whatever is posted gets a clear answer; nothing forged is taken, nothing counts twice."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from ledger import Ledger
+from ledger.keys import Scope
+from tests.doors import STANDARD_BEFORE, World, open_world, signed
+from tests.hostile_posts import (
+    GENUINE,
+    OWN,
+    SOURCES,
+    STRANGE,
+    Judged,
+    abuse,
+    forged,
+    keyed,
+    pieces,
+    strangers,
+)
+from tests.sending import NOON
+from tests.test_sources import raw
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    folder: Path = tmp_path_factory.mktemp("abuse")
+    ledger = await Ledger.open(f"sqlite+aiosqlite:///{folder / 'ledger.db'}")
+    async with open_world(ledger) as opened:
+        yield opened
+    await ledger.close()
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def rows(world: World) -> int:
+    return sum((await world.ledger.count_inbox()).values())
+
+
+@pytest.mark.parametrize("door", [*SOURCES, *OWN])
+async def test_a_strange_body_gets_a_clear_answer(world: World, door: str) -> None:
+    told = Judged(seed=0)
+    for word, body in STRANGE.items():
+        if door in OWN:
+            method, path, _ = OWN[door]
+            answer = await world.http.request(method, path, content=body, headers=keyed(world))
+        else:
+            answer = await world.post(door, body)
+        told.judge(f"{door}, {word}", answer)
+    assert told.broken == []
+
+
+@pytest.mark.parametrize("source", SOURCES)
+async def test_nothing_forged_is_taken_however_it_is_forged(world: World, source: str) -> None:
+    body, before = raw(GENUINE[source]), await rows(world)
+    for word, headers in forged(source, body):
+        latin = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+        answer = await world.http.post(f"/webhooks/{source}", content=body, headers=latin)
+        assert (answer.status_code, answer.json()["error"]) == (401, "unauthorized"), word
+    assert await rows(world) == before
+
+
+@pytest.mark.parametrize("door", OWN)
+async def test_a_key_that_is_not_ours_opens_nothing_and_its_body_is_not_read(world: World, door: str) -> None:
+    method, path, genuine = OWN[door]
+    before = await rows(world)
+    for word, headers in (await strangers(world)).items():
+        for body in (raw(genuine), b"\xff{"):
+            answer = await world.http.request(method, path, content=body, headers=headers)
+            assert answer.status_code == 401, word
+    assert await rows(world) == before
+
+
+@pytest.mark.parametrize("door", [*SOURCES, *OWN])
+async def test_ten_megabytes_are_refused_whether_or_not_they_are_announced(world: World, door: str) -> None:
+    method, path, _ = OWN.get(door, ("POST", f"/webhooks/{door}", None))
+    for content in (b"x" * 10_000_000, pieces(10_000_000)):
+        answer = await world.http.request(method, path, content=content, headers=keyed(world))
+        assert (answer.status_code, "at most" in answer.json()["error"]) == (413, True)
+
+
+async def test_keys_are_rotated_without_a_moment_in_which_none_fits(world: World) -> None:
+    old, new = (
+        world.key,
+        {"Authorization": f"Bearer {(await world.ledger.create_key('new', list(Scope), NOON)).token}"},
+    )
+    method, path, genuine = OWN["PUT /v1/customers/c_weber"]
+    for headers in (old, new):
+        assert (await world.http.request(method, path, json=genuine, headers=headers)).status_code == 200
+    body = raw(GENUINE["standard"])
+    first = await world.http.post("/webhooks/standard", content=body, headers=signed("standard", body))
+    before = signed("standard", body, key=STANDARD_BEFORE)
+    again = await world.http.post("/webhooks/standard", content=body, headers=before)
+    assert (first.status_code, again.json()) == (200, {"result": "repeated"})
+
+
+async def test_fuzzed_posts_break_no_door_and_count_once(world: World) -> None:
+    told = await abuse(world, seed=20_260_408, n=6)
+    assert (told.broken, told.accepted, told.second_effects) == ([], [], []), told
+    assert told.posts == 6 * 3 * (len(SOURCES) + len(OWN))
+    assert len(told.statuses) >= 5, "some are taken, some refused, for various reasons"

@@ -1,0 +1,340 @@
+"""Returns and refunds over HTTP, as a shop's back-end, its return page and its operators use them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from temporalio.client import Client
+
+from journey.refunds import RefundState
+from journey.return_policy import ReturnPolicy
+from ledger import Ledger
+from ledger.asked import Asked, AskedOtherwise, MoreThanIsLeft, NotPaid
+from ledger.keys import Scope
+from runtime import returns
+from runtime.embedded import Server
+from tests.doors import World as Doors
+from tests.doors import open_world, until
+from tests.refunding import PAYMENT
+from tests.sending import NOON
+from tests.world import World, dev_world, line, short_playbook
+
+KEYED = {"Idempotency-Key": '"8e03978e-40d5"'}
+
+
+@asynccontextmanager
+async def _shop(server: Server, folder: Path, **policy: Any) -> AsyncIterator[tuple[World, Doors]]:
+    book = short_playbook(day=3600).model_copy(update={"returns": ReturnPolicy.model_validate(policy)})
+    async with (
+        dev_world(server, folder, book) as shop,
+        open_world(shop.ledger, lambda: shop.client, book) as doors,
+    ):
+        yield shop, doors
+
+
+@pytest_asyncio.fixture
+async def opened(server: Server, tmp_path: Path) -> AsyncIterator[tuple[World, Doors]]:
+    async with _shop(server, tmp_path, second_person_above={"EUR": 5_000}) as both:
+        yield both
+
+
+async def delivered(shop: World, doors: Doors) -> str:
+    """An order of 20.00 and 45.00, both delivered."""
+    order_id = await shop.place_order("ann", line("l1", unit_price=2_000), line("l2", unit_price=4_500))
+    await shop.ship(order_id)
+    await shop.deliver(order_id)
+    return order_id
+
+
+async def key(doors: Doors, *scopes: Scope) -> dict[str, str]:
+    made = await doors.ledger.create_key("a key", list(scopes), datetime.now(UTC))
+    return {"Authorization": f"Bearer {made.token}"}
+
+
+async def seen(doors: Doors, url: str, so: Any) -> Any:
+    async def look() -> Any:
+        answer = (await doors.http.get(url, headers=doors.key)).json()
+        return answer if so(answer) else None
+
+    return await until(look)
+
+
+async def test_a_return_goes_all_the_way_over_http(opened: tuple[World, Doors]) -> None:
+    shop, doors = opened
+    order_id = await delivered(shop, doors)
+    asked = {"lines": [{"line_id": "l1", "quantity": 1}], "reason": "changed_mind", "words": "Planted words"}
+    answers = [
+        await doors.http.post(f"/v1/orders/{order_id}/returns", json=asked, headers=doors.key | KEYED)
+        for _ in range(2)
+    ]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[0].json() == answers[1].json()
+    granted = answers[0].json()
+    assert (granted["id"], granted["verdict"], granted["sums"]["refund"]) == (
+        f"{order_id}:r1",
+        "approved",
+        2000,
+    )
+    (row,) = (await doors.http.get(f"/v1/orders/{order_id}/returns", headers=doors.key)).json()
+    assert (row["id"], row["words"]) == (granted["id"], "Planted words")
+    url = f"/v1/returns/{granted['id']}"
+    told = await seen(doors, url, lambda view: view["waits_for"] == "the first scan")
+    assert told["live"] and told["next_look"] and told["label"]["key"]
+    now = datetime.now(UTC).isoformat()
+    for number, kind in enumerate(("return_received", "return_inspected")):
+        fact = {"kind": kind, "fact_id": f"wh:{number}", "at": now}
+        for result in ("accepted", "repeated"):
+            answer = await doors.http.post(f"{url}/facts", json=fact, headers=doors.key)
+            assert (answer.status_code, answer.json()) == (202, {"result": result})
+    done = await seen(doors, url, lambda view: view["closed_at"])
+    assert (done["outcome"], done["refund"]) == ("refunded", "succeeded")
+    money = (await doors.http.get(f"/v1/orders/{order_id}/refunds", headers=doors.key)).json()
+    assert (money["captured"], money["refunded"], money["left"]) == (6_500, 2_000, 4_500)
+    (refund,) = money["refunds"]
+    assert (refund["key"], refund["state"], refund["amount"]) == ("r1", "succeeded", 2_000)
+    assert len(refund["reference"]) == 32
+    late = await doors.http.post(f"{url}/cancellation", json={}, headers=doors.key)
+    assert (late.status_code, late.json()["error"]) == (409, "this return is over")
+    assert "Planted words" not in await histories(shop.client, order_id)
+
+
+async def histories(client: Client, order_id: str) -> str:
+    """Everything that Temporal keeps of an order and its first return."""
+    kept = []
+    for workflow_id in (f"order:{order_id}", f"return:{order_id}:r1"):
+        history = await client.get_workflow_handle(workflow_id).fetch_history()
+        kept.append(history.to_json())
+    return "\n".join(kept)
+
+
+async def test_what_the_policy_forbids_names_the_field_and_the_rule(opened: tuple[World, Doors]) -> None:
+    shop, doors = opened
+    order_id = await delivered(shop, doors)
+    url = f"/v1/orders/{order_id}/returns"
+    for body, told in (
+        ({"lines": [{"line_id": "l9", "quantity": 1}], "reason": "changed_mind"}, "(unknown_line)"),
+        ({"reason": "because"}, "reason: "),
+        ({"kind": "goodwill", "amount": 500}, "kind: "),
+        ({"lines": [{"line_id": "l1", "quantity": 0}]}, "lines.0.quantity"),
+    ):
+        answer = await doors.http.post(url, json=body, headers=doors.key)
+        assert answer.status_code == 422, answer.text
+        assert told in answer.json()["error"]
+    assert (await doors.http.get(url, headers=doors.key)).json() == []
+    nobody = await doors.http.post("/v1/orders/none/returns", json={}, headers=doors.key)
+    assert nobody.status_code == 404
+
+
+async def test_a_refund_is_given_once_and_never_above_what_was_captured(opened: tuple[World, Doors]) -> None:
+    shop, doors = opened
+    order_id = await delivered(shop, doors)
+    url = f"/v1/orders/{order_id}/refunds"
+    wanted = {"amount": 4_000, "by": "op_mia", "words": "Planted words"}
+    assert (await doors.http.post(url, json=wanted, headers=doors.key)).status_code == 400
+    same = await asyncio.gather(
+        *(doors.http.post(url, json=wanted, headers=doors.key | KEYED) for _ in range(3))
+    )
+    assert [answer.status_code for answer in same] == [201] * 3
+    assert {answer.json()["refund"]["reference"] for answer in same} == {
+        same[0].json()["refund"]["reference"]
+    }
+    other = await doors.http.post(url, json=wanted | {"amount": 1}, headers=doors.key | KEYED)
+    assert (other.status_code, "request_id_reused" in other.json()["error"]) == (422, True)
+    most = [{"Idempotency-Key": f'"race-{number}"'} for number in range(4)]
+    race = await asyncio.gather(
+        *(
+            doors.http.post(url, json={"amount": 2_000, "by": "op_mia"}, headers=doors.key | each)
+            for each in most
+        )
+    )
+    assert sorted(answer.status_code for answer in race) == [201, 422, 422, 422]
+    refused = next(answer for answer in race if answer.status_code == 422)
+    assert refused.json()["error"].startswith("amount: should be at most 500 (minor units, EUR)")
+
+    async def settled() -> Any:
+        refunds = await doors.ledger.refunds_of(order_id)
+        return refunds if {each.state for each in refunds} == {RefundState.SUCCEEDED} else None
+
+    assert sum(each.amount for each in await until(settled)) == 6_000
+    assert "Planted words" not in await histories(shop.client, order_id)
+
+
+async def test_much_money_needs_a_second_person(opened: tuple[World, Doors]) -> None:
+    shop, doors = opened
+    order_id = await delivered(shop, doors)
+    url = f"/v1/orders/{order_id}/refunds"
+    wanted = {"amount": 6_000, "by": "op_mia"}
+    asked = (await doors.http.post(url, json=wanted, headers=doors.key | KEYED)).json()
+    assert (asked["verdict"], asked["refund"]) == ("needs_second_person", None)
+    more = await doors.http.post(url, json=wanted, headers=doors.key | {"Idempotency-Key": "another"})
+    assert more.json()["error"].startswith("amount: should be at most 500 (minor units, EUR)")
+    decision = f"/v1/returns/{asked['id']}/decision"
+
+    async def decided(by: str, **body: Any) -> httpx.Response:
+        async def ask() -> httpx.Response | None:
+            answer = await doors.http.post(decision, json={"by": by, **body}, headers=doors.key)
+            return answer if answer.status_code != 503 else None
+
+        return await until(ask)
+
+    own = await decided("op_mia", approve=True)
+    assert (own.status_code, own.json()["error"][:3]) == (409, "by:")
+    assert (await decided("op_bo", approve=True)).status_code == 200
+    assert (await decided("op_bo", approve=True)).json()["approved"] is True
+    assert (await decided("op_bo", approve=False)).status_code == 409
+    told = await seen(doors, f"/v1/returns/{asked['id']}", lambda view: view["closed_at"])
+    assert (told["outcome"], told["decided_by"]) == ("refunded", "op_bo")
+
+
+MONEY = (Scope.RETURNS_WRITE, Scope.RETURNS_DECIDE, Scope.REFUNDS_WRITE)
+
+
+async def test_no_key_for_customers_or_readers_reaches_prices_decisions_or_money(
+    opened: tuple[World, Doors],
+) -> None:
+    shop, doors = opened
+    order_id = await delivered(shop, doors)
+    weak = [scope for scope in Scope if scope not in MONEY]
+    headers = await key(doors, *weak) | KEYED
+    new = {"line_id": "n1", "sku": "TEA-BIG", "title": "Tea", "quantity": 1, "unit_price": 1}
+    swap = {"reason": "changed_mind", "settlement": "exchange", "exchange_for": [new]}
+    back = {"kind": "difference_paid", "fact_id": "f", "at": "2026-04-20T09:30:00Z"}
+    for url, body in (
+        (f"/v1/orders/{order_id}/returns", swap),
+        (f"/v1/orders/{order_id}/refunds", {"amount": 1, "by": "op_mia"}),
+        (f"/v1/returns/{order_id}:r1/decision", {"approve": True, "by": "op_mia"}),
+        (f"/v1/returns/{order_id}:r1/cure", {"how": "make_again", "by": "op_mia"}),
+        (f"/v1/returns/{order_id}:r1/facts", back),
+    ):
+        assert (await doors.http.post(url, json=body, headers=headers)).status_code == 403, url
+    for scope in set(Scope) - {Scope.REFUNDS_WRITE}:
+        answer = await doors.http.post(
+            f"/v1/orders/{order_id}/refunds",
+            json={"amount": 1, "by": "op_mia"},
+            headers=await key(doors, scope) | KEYED,
+        )
+        assert answer.status_code == 403, scope
+    page = await key(doors, Scope.RETURNS_REQUEST, Scope.RETURNS_READ)
+    asked = {"reason": "changed_mind", "words": "Planted words", "lines": [{"line_id": "l1", "quantity": 1}]}
+    granted = await doors.http.post(f"/v1/orders/{order_id}/returns", json=asked, headers=page)
+    assert granted.status_code == 201
+    shown = await doors.http.get(f"/v1/returns/{granted.json()['id']}", headers=page)
+    assert (shown.status_code, shown.json()["words"]) == (200, None)
+    kept = await doors.http.post(f"/v1/returns/{granted.json()['id']}/cancellation", json={}, headers=page)
+    assert kept.status_code == 200
+    assert (await doors.http.get(f"/v1/orders/{order_id}/refunds", headers=page)).status_code == 403
+
+
+async def test_an_exchange_with_its_prices_is_the_back_end_s(opened: tuple[World, Doors]) -> None:
+    shop, doors = opened
+    order_id = await delivered(shop, doors)
+    new = {"line_id": "n1", "sku": "TEA-BIG", "title": "Tea", "quantity": 1, "unit_price": 3_000}
+    lines = [{"line_id": "l1", "quantity": 1}]
+    swap = {"reason": "changed_mind", "settlement": "exchange", "exchange_for": [new], "lines": lines}
+    headers = await key(doors, Scope.RETURNS_WRITE)
+    answer = await doors.http.post(f"/v1/orders/{order_id}/returns", json=swap, headers=headers)
+    assert (answer.status_code, answer.json()["sums"]["exchange"]) == (201, 3_000)
+
+
+async def test_while_temporal_is_away_a_request_is_told_when_to_come_again(
+    opened: tuple[World, Doors],
+) -> None:
+    shop, doors = opened
+    order_id = await delivered(shop, doors)
+    url = f"/v1/orders/{order_id}/returns"
+    granted = await doors.http.post(url, json={"reason": "changed_mind"}, headers=doors.key)
+    async with open_world(shop.ledger) as away:
+        for path, body in (
+            (f"/v1/orders/{order_id}/returns", {"reason": "changed_mind"}),
+            (f"/v1/orders/{order_id}/refunds", {"amount": 1, "by": "op_mia"}),
+            (f"/v1/returns/{order_id}:r1/decision", {"approve": True, "by": "op_mia"}),
+            (f"/v1/returns/{order_id}:r1/cancellation", {}),
+            (f"/v1/returns/{order_id}:r1/cure", {"how": "make_again", "by": "op_mia"}),
+        ):
+            answer = await away.http.post(path, json=body, headers=away.key | KEYED)
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "5"), path
+        looked = await away.http.get(f"/v1/returns/{granted.json()['id']}", headers=away.key)
+        assert (looked.status_code, looked.json()["live"]) == (200, False)
+        fact = {"kind": "return_received", "fact_id": "wh:1", "at": datetime.now(UTC).isoformat()}
+        kept = await away.http.post(f"/v1/returns/{order_id}:r1/facts", json=fact, headers=away.key)
+        assert kept.status_code == 202
+    shown = await seen(doors, f"/v1/returns/{order_id}:r1", lambda view: len(view["story"]) > 1)
+    assert "return_received" in [each["kind"] for each in shown["story"]]
+
+
+async def test_without_a_worker_a_request_is_told_so_and_is_not_lost(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(returns, "ANSWER_WITHIN", timedelta(seconds=1.5))
+    async with (
+        dev_world(server, tmp_path, short_playbook(day=3600), working=False) as shop,
+        open_world(shop.ledger, lambda: shop.client, shop.playbook) as doors,
+    ):
+        order_id = await shop.place_order("ann")
+        await shop.ship(order_id)
+        await shop.deliver(order_id)
+        url = f"/v1/orders/{order_id}/returns"
+        asked = {"reason": "changed_mind"}
+        answer = await doors.http.post(url, json=asked, headers=doors.key | KEYED)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        async with shop.worker():
+
+            async def granted() -> Any:
+                again = await doors.http.post(url, json=asked, headers=doors.key | KEYED)
+                return again.json() if again.status_code == 201 else None
+
+            assert (await until(granted))["id"] == f"{order_id}:r1"
+
+
+def wish(number: int, amount: int, *, at: datetime = NOON) -> Asked:
+    told = {"order_id": "1001", "request_id": f"k{number}", "fingerprint": f"f{number}", "amount": amount}
+    return Asked.model_validate({**told, "asked_at": at})
+
+
+async def test_what_was_asked_for_is_spoken_for_until_it_is_given_up(ledger: Ledger) -> None:
+    with pytest.raises(NotPaid):
+        await ledger.claim_request(wish(1, 6_000))
+    await ledger.keep_payment(PAYMENT)
+    told = await asyncio.gather(
+        *(ledger.claim_request(wish(number, 6_000)) for number in range(4)), return_exceptions=True
+    )
+    granted = [each for each in told if isinstance(each, Asked)]
+    assert len(granted) == 1
+    assert all(isinstance(each, MoreThanIsLeft) for each in told if each not in granted)
+    assert await ledger.claim_request(granted[0]) == granted[0]
+    with pytest.raises(AskedOtherwise):
+        await ledger.claim_request(granted[0].model_copy(update={"fingerprint": "another"}))
+    # Nobody came back for it: its money is free again, and it may still be asked for.
+    later = await ledger.claim_request(wish(9, 6_000, at=NOON + timedelta(minutes=6)))
+    await ledger.answer_request(later, "r1")
+    await ledger.drop_request(later)
+    with pytest.raises(MoreThanIsLeft):
+        await ledger.claim_request(wish(10, 6_000, at=NOON + timedelta(days=9)))
+
+
+async def test_what_an_order_s_payment_was_may_come_with_the_order(opened: tuple[World, Doors]) -> None:
+    shop, doors = opened
+    description = (await doors.http.get("/openapi.json")).json()
+    post = description["paths"]["/v1/orders"]["post"]
+    example = post["requestBody"]["content"]["application/json"]["examples"]["order"]["value"]
+    placed = example | {"order_id": "paid-1", "placed_at": datetime.now(UTC).isoformat()}
+    shop.orders.append("paid-1")
+    assert (await doors.http.post("/v1/orders", json=placed, headers=doors.key)).status_code == 202
+    money = (await doors.http.get("/v1/orders/paid-1/refunds", headers=doors.key)).json()
+    assert (money["captured"], money["left"], money["currency"]) == (2_490, 2_490, "EUR")
+
+
+async def test_every_operation_of_returns_and_refunds_has_an_example(opened: tuple[World, Doors]) -> None:
+    _, doors = opened
+    paths = (await doors.http.get("/openapi.json")).json()["paths"]
+    posts = [
+        path["post"] for url, path in paths.items() if "post" in path and ("return" in url or "refund" in url)
+    ]
+    assert len(posts) == 6
+    assert all(post["requestBody"]["content"]["application/json"]["examples"] for post in posts)
