@@ -36,7 +36,7 @@ gallery: $(VENV)/.dev ## every letter on one page and, with Chromium, in picture
 	@$(BIN)/python -m tests.screenshots $(or $(OUT),build/gallery)
 
 catalogs: $(VENV)/.dev ## bring the translations in step with the templates; ARGS="fr" starts a new language
-	@$(BIN)/python -m activities.letter_upkeep $(ARGS)
+	@$(BIN)/python -m activities.letters.upkeep $(ARGS)
 
 contracts: ## what the contract tests start beside our own fakes; they are skipped without Node
 	@command -v npm >/dev/null || { echo "npm is not here, so the contract tests will be skipped"; exit 0; } \

@@ -9,28 +9,40 @@ import sys
 
 import typer
 
-from commands import customers, demo, health, inbox, keys, letters, orders, reconcile, rehearse, sends
-from commands.terminal import door, run, show
-from runtime.return_commands import Counter, add_return_commands
-from runtime.settings import Settings, read_settings
+from commands import (
+    customers,
+    demo,
+    health,
+    inbox,
+    keys,
+    letters,
+    orders,
+    reconcile,
+    refunds,
+    rehearse,
+    returns,
+    sends,
+)
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-for part in (orders, rehearse, demo, letters, sends, reconcile, health):
-    app.add_typer(part.app)
-app.add_typer(inbox.app, name="inbox")
-app.add_typer(keys.app, name="keys")
-app.add_typer(customers.app, name="customers")
+SHELVES = {
+    "Look at it": (demo, rehearse, letters),
+    "Orders": (orders,),
+    "Returns and refunds": (refunds,),
+    "Customers and their letters": (sends,),
+    "Run it": (health, reconcile),
+}
+"""How the help sorts the commands. Groups of commands stand on a shelf, too."""
 
-
-def _insert(order_id: str, settings: Settings, how_to: tuple[str, ...], gift_note: str | None) -> bytes:
-    from activities.papers import Insert, insert_pdf
-
-    code = f"{settings.shop.url}/orders/{order_id}/return"
-    sheet = Insert(settings.shop.name, order_id, "How to use it", how_to, gift_note, code)
-    return insert_pdf(sheet)
-
-
-add_return_commands(app, Counter(run, show, door, read_settings, _insert))
+for shelf, parts in SHELVES.items():
+    for part in parts:
+        for command in part.app.registered_commands:
+            command.rich_help_panel = shelf
+        app.add_typer(part.app)
+app.add_typer(returns.app, name="return", rich_help_panel="Returns and refunds")
+app.add_typer(customers.app, name="customers", rich_help_panel="Customers and their letters")
+app.add_typer(inbox.app, name="inbox", rich_help_panel="Run it")
+app.add_typer(keys.app, name="keys", rich_help_panel="Run it")
 
 
 def main() -> None:

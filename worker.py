@@ -22,7 +22,7 @@ from activities.cases import Cases
 from activities.forgetting import Forget
 from activities.journeys import Journeys
 from activities.labels import Address, LabelDesk, Labels
-from activities.letters import Letters
+from activities.letters.writing import Letters
 from activities.mailer import Mailer
 from activities.messages import Messages, Terms
 from activities.payments import PaymentProvider, RefundLister

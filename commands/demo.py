@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from rich.console import Console, Group
 from rich.live import Live
 
+from commands import screen
 from commands.terminal import PRETENDED, AsJson, Failure, door, run, say
 from journey.contract import JourneyStatus
-from runtime import screen
 from runtime.demo import DAY_SECONDS, Clock, Demo, DemoReport, paced, read_examples
 from runtime.embedded import NAMESPACE, known_server
 from runtime.letterbox import Letterbox

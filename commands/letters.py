@@ -11,8 +11,14 @@ from email_validator import EmailNotValidError, validate_email
 from rich.console import Console
 
 from activities.attempts import Refused, Unclear
-from activities.letter_gallery import GallerySummary, Specimen, gallery_steps, specimen_request, write_gallery
-from activities.letters import Letters
+from activities.letters.gallery import (
+    GallerySummary,
+    Specimen,
+    gallery_steps,
+    specimen_request,
+    write_gallery,
+)
+from activities.letters.writing import Letters
 from activities.mailer import LetterError, Mail, Mailer
 from commands.terminal import AsJson, PlaybookFile, opened_ledger, run, say
 from journey.playbook import Playbook

@@ -5,15 +5,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 
-from commands.terminal import AsJson, Failure, OrderId, PlaybookFile, door, run, say, show
+from commands import screen
+from commands.terminal import AsJson, Failure, OrderId, PlaybookFile, door, run, say, show, valid
 from journey.contract import StepRequest, describe
-from journey.facts import KINDS, problems
+from journey.facts import KINDS
 from journey.record import begun
-from runtime import screen
-from runtime.inputs import InputError, did_you_mean
+from runtime.inputs import did_you_mean
 from runtime.orderfiles import read_fact_file, read_order
 from runtime.orders import order_status, place_order, report_fact, request_update
 from runtime.playbooks import load_playbook
@@ -82,7 +81,7 @@ def status(order_id: OrderId, as_json: AsJson = False) -> None:
 
 def _updated(order_id: str, as_json: bool, name: str, **request: str) -> None:
     async def command() -> None:
-        arguments = [_step_request(request)] if request else []
+        arguments = [valid(StepRequest, request)] if request else []
         async with door() as (client, ledger):
             if await ledger.journey(order_id) is not None:
                 raise Failure(1, f"order {order_id}: the journey is over")
@@ -91,13 +90,6 @@ def _updated(order_id: str, as_json: bool, name: str, **request: str) -> None:
         show(found, as_json, screen.status_view(found))
 
     run(command())
-
-
-def _step_request(fields: dict[str, str]) -> StepRequest:
-    try:
-        return StepRequest.model_validate(fields)
-    except ValidationError as error:
-        raise InputError(problems(error)) from None
 
 
 @app.command()

@@ -8,9 +8,9 @@ import typer
 from rich.console import Console
 from temporalio.client import Client
 
+from commands import screen
 from commands.terminal import PRETENDED, AsJson, PlaybookFile, run, show
 from ledger import Ledger
-from runtime import screen
 from runtime.orderfiles import read_facts, read_order
 from runtime.playbooks import load_playbook
 from runtime.rehearsal import rehearse as rehearse_order

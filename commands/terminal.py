@@ -9,14 +9,15 @@ import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
+from journey.facts import problems
 from ledger import Ledger
 from ledger.database import LedgerError
 from runtime.connection import Connection, temporal
@@ -29,6 +30,8 @@ from runtime.settings import LabelsName, MailerName, Settings, read_settings
 AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON, for machines.")]
 PlaybookFile = Annotated[Path | None, typer.Option("--playbook", help="Another playbook than the default.")]
 OrderId = Annotated[str, typer.Argument(help="The order's id.")]
+
+M = TypeVar("M", bound=BaseModel)
 
 PRETENDED = {"mailer": MailerName.OUTBOX, "labels": LabelsName.DEMO, "stripe_api_key": None}
 """What a demo and a rehearsal change: no letter, no label and no money leaves this machine."""
@@ -85,6 +88,14 @@ def _log_file() -> Path:
     except OSError as error:
         raise InputError(f"THEREAFTER_HOME: {home} cannot be a folder: {error.strerror}") from None
     return home / "thereafter.log"
+
+
+def valid(model: type[M], values: dict[str, Any]) -> M:
+    """What a command was told, as a model. Raises `InputError`, which names what is wrong."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise InputError(problems(error)) from None
 
 
 def show(model: BaseModel, as_json: bool, view: Any) -> None:

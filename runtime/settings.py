@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from activities.letter_shop import Shop
+from activities.letters.shop import Shop
 from ledger.database import Place
 from runtime.door_settings import DoorSettings
 from runtime.inputs import InputError

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from activities.letter_shop import Offer, Shop
-from activities.letters import Letters
+from activities.letters.shop import Offer, Shop
+from activities.letters.writing import Letters
 from activities.mailer import Letter
 from journey.facts import CarrierStatus, Line, LineQuantity, Order
 from journey.messages import ParcelContent, SendRequest

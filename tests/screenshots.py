@@ -10,7 +10,7 @@ from typing import Literal
 
 from playwright.sync_api import Browser, Route, sync_playwright
 
-from activities.letter_gallery import Specimen, write_gallery
+from activities.letters.gallery import Specimen, write_gallery
 from runtime.orderfiles import read_order
 from tests.letter_samples import PLAYBOOK, ROOT, letters
 

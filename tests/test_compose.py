@@ -19,7 +19,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.envconfig import ClientConfigProfile
 from temporalio.testing import WorkflowEnvironment
 
-from activities.letter_shop import Shop
+from activities.letters.shop import Shop
 from runtime.embedded import RETENTION_DAYS
 from runtime.settings import Settings
 from workflows.visibility import ALL_KEYS

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from activities.letter_shop import Shop
-from activities.letters import HTML_LIMIT
+from activities.letters.shop import Shop
+from activities.letters.writing import HTML_LIMIT
 from activities.mailer import Letter
 from journey.playbook import MessageClass
 from ledger.customers import Profile
@@ -184,7 +184,7 @@ def test_only_letters_one_may_refuse_carry_the_unsubscribe_headers(name: str) ->
 
 
 def test_without_an_unsubscribe_page_no_letter_promises_one() -> None:
-    from activities.letters import Letters
+    from activities.letters.writing import Letters
 
     letter = Letters(OURS.folders, SHOP).render(request("survey"), ANN)
     assert letter.headers == {}

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from activities.letter_colours import contrast
-from activities.letter_gallery import write_gallery
+from activities.letters.colours import contrast
+from activities.letters.gallery import write_gallery
 from tests.letter_samples import LETTERS, OURS, PLAYBOOK
 
 pytest.importorskip("playwright")

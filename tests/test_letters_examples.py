@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from activities.letter_gallery import Specimen, gallery_steps, specimen_request, write_gallery
-from activities.letters import Letters
+from activities.letters.gallery import Specimen, gallery_steps, specimen_request, write_gallery
+from activities.letters.writing import Letters
 from runtime.orderfiles import read_order
 from tests.letter_samples import ANN, OURS, PLAYBOOK, ROOT, SHOP, letters, request
 from tests.test_letters import Page, checked

@@ -12,8 +12,8 @@ from babel.numbers import list_currencies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.letter_catalogs import spoken
-from activities.letter_formats import day, decimal_amount, exponent, money, promised_day
+from activities.letters.catalogs import spoken
+from activities.letters.formats import day, decimal_amount, exponent, money, promised_day
 from journey.times import deadline
 
 LOCALES = ["en", "en_GB", "de", "de_AT", "ar", "he", "fr", "ja", "pt_BR", "hi", "tr", "sv"]

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from activities.letter_catalogs import read_catalog
-from activities.letter_colours import READABLE, Tones, contrast, dark, light
-from activities.letter_mjml import check_tags, to_html
-from activities.letter_shop import Shop
+from activities.letters.catalogs import read_catalog
+from activities.letters.colours import READABLE, Tones, contrast, dark, light
+from activities.letters.mjml import check_tags, to_html
+from activities.letters.shop import Shop
 from activities.mailer import LetterError
 from tests.letter_samples import ANN, OURS, ROOT, SHOP, TEMPLATES, letters, request
 from tests.test_letters import checked
@@ -117,7 +117,7 @@ def test_arabic_counts_as_arabic_does(count: int) -> None:
 
 def test_catalogs_are_in_step_with_the_templates(tmp_path: Path) -> None:
     put(tmp_path, "letters/hello.txt", '{{ _("A sentence of our own") }}')
-    command = [sys.executable, "-m", "activities.letter_upkeep", "--folder", str(tmp_path), "nl"]
+    command = [sys.executable, "-m", "activities.letters.upkeep", "--folder", str(tmp_path), "nl"]
     subprocess.run(command, check=True, cwd=ROOT, capture_output=True, timeout=60)
     ids = {message.id for message in read_catalog(tmp_path / "locale" / "nl.po")}
     assert {"A sentence of our own", "Your parcel has arrived"} <= ids

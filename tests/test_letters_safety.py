@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activities.letter_formats import first_name, plain, secure_url
+from activities.letters.formats import first_name, plain, secure_url
 from activities.mailer import Letter
 from journey.facts import Line, Order
 from journey.messages import ParcelContent, SendRequest

@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field
 
-from activities.letter_colours import HexColour
+from activities.letters.colours import HexColour
 from journey.messages import SendRequest
 
 _LOOPBACK = {"localhost", "127.0.0.1"}

@@ -7,8 +7,8 @@ from datetime import date, datetime
 
 from babel import Locale
 
-from activities.letter_formats import day, first_name, money, plain, promised_day, secure_url
-from activities.letter_jsonld import SHOWN
+from activities.letters.formats import day, first_name, money, plain, promised_day, secure_url
+from activities.letters.jsonld import SHOWN
 from journey.facts import CarrierStatus, Line, Order
 from journey.messages import ParcelContent, ReturnContent, SendRequest
 from journey.times import deadline

@@ -1,4 +1,4 @@
-"""Bring catalogs up to date with the templates: `python -m activities.letter_upkeep [LANGUAGE ...]`.
+"""Bring catalogs up to date with the templates: `python -m activities.letters.upkeep [LANGUAGE ...]`.
 
 A new sentence gets an empty entry, one that is gone is kept as obsolete. `--folder` names a shop's own
 templates, whose catalogs hold their sentences and those of ours that it words in its own way. `--check`
@@ -13,11 +13,11 @@ from pathlib import Path
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import write_po
 
-from activities.letter_catalogs import SOURCE_LANGUAGE, read_catalog
-from activities.letter_shop import Shop
-from activities.letters import Letters
+from activities.letters.catalogs import SOURCE_LANGUAGE, read_catalog
+from activities.letters.shop import Shop
+from activities.letters.writing import Letters
 
-OURS = Path(__file__).parents[1] / "templates"
+OURS = Path(__file__).parents[2] / "templates"
 _HEADER = "# The letters in the language that the file is named after."
 _FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 """Catalogs carry no date of their own: they are in version control, and a date in each is noise."""

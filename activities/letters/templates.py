@@ -19,10 +19,10 @@ from jinja2 import (
 )
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from activities.letter_catalogs import translations
-from activities.letter_colours import dark, light
-from activities.letter_formats import plain
-from activities.letter_shop import Shop
+from activities.letters.catalogs import translations
+from activities.letters.colours import dark, light
+from activities.letters.formats import plain
+from activities.letters.shop import Shop
 from activities.mailer import LetterError
 
 _TEMPLATES = (".mjml", ".txt", ".css")

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from activities.letters import Letters
+from activities.letters.writing import Letters
 from activities.mailer import LetterError
 from journey.facts import CarrierStatus, LineQuantity, Order
 from journey.messages import ParcelContent, SendRequest
@@ -18,7 +18,7 @@ from journey.return_letters import specimen_content
 from journey.times import later
 from ledger.customers import Profile
 
-PAGES = Path(__file__).parents[1] / "templates" / "pages"
+PAGES = Path(__file__).parents[2] / "templates" / "pages"
 
 _STATUS: dict[str, CarrierStatus | None] = {
     "handed_over": CarrierStatus.HANDED_OVER,

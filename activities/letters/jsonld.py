@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from activities.letter_formats import decimal_amount, plain, promised_day, secure_url
-from activities.letter_shop import Shop
+from activities.letters.formats import decimal_amount, plain, promised_day, secure_url
+from activities.letters.shop import Shop
 from journey.facts import Line
 from journey.messages import ParcelContent, SendRequest
 

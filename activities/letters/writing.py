@@ -15,7 +15,7 @@ from typing import Any
 from babel import Locale
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from activities.letter_catalogs import (
+from activities.letters.catalogs import (
     SOURCE_LANGUAGE,
     catalog_files,
     gaps,
@@ -23,11 +23,11 @@ from activities.letter_catalogs import (
     read_catalog,
     spoken,
 )
-from activities.letter_jsonld import structured
-from activities.letter_mjml import to_html
-from activities.letter_shop import Page, Pages, Shop, ShopPages
-from activities.letter_templates import Sentence, letter_templates, one_line, sentences, what_went_wrong
-from activities.letter_view import view
+from activities.letters.jsonld import structured
+from activities.letters.mjml import to_html
+from activities.letters.shop import Page, Pages, Shop, ShopPages
+from activities.letters.templates import Sentence, letter_templates, one_line, sentences, what_went_wrong
+from activities.letters.view import view
 from activities.mailer import Letter, LetterError
 from journey.messages import SendRequest
 from journey.playbook import MessageClass

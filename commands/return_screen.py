@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from activities.letter_formats import decimal_amount
+from activities.letters.formats import decimal_amount
 from journey.facts import LineQuantity
 from journey.names import step_key
 from journey.return_case import ReturnCase, ReturnStatus
