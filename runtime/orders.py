@@ -11,6 +11,7 @@ from temporalio.client import (
     Client,
     WorkflowExecutionStatus,
     WorkflowHandle,
+    WorkflowQueryFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.common import WorkflowIDReusePolicy
@@ -45,7 +46,8 @@ NOT_READY = (
     "the journey cannot be asked right now: its worker stopped in the middle of a step. Another takes over "
     "within ten seconds or so; if it stays like this, the Temporal UI shows what is wrong"
 )
-"""Temporal refuses a query while a workflow task has failed or timed out several times in a row."""
+"""Temporal refuses a query while a workflow task has failed or timed out several times in a row; our sandbox
+refuses one that would make the journey decide at a wrong time."""
 
 
 class UnknownOrder(Exception):
@@ -194,6 +196,8 @@ def answering(order_id: str) -> Iterator[None]:
         yield
     except WorkflowUpdateRPCTimeoutOrCancelledError:
         raise ConnectionError(NO_WORKER) from None
+    except WorkflowQueryFailedError:
+        raise ConnectionError(NOT_READY) from None
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             raise UnknownOrder(order_id) from None

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from journey.contract import JourneyStatus
 from journey.endings import Ending
 from ledger.sends import SendState
 from runtime.embedded import NAMESPACE, Server
+from tests.replaying import replay
 from tests.world import ROOT, World, dev_world, line, paced, sent, short_playbook
 
 
@@ -152,3 +153,35 @@ async def until_letters(world: World, number: int) -> None:
     async with asyncio.timeout(60):
         while len(await world.ledger.outbox()) < number:  # noqa: ASYNC110 a database tells nobody
             await asyncio.sleep(0.02)
+
+
+async def test_a_question_that_waited_for_a_killed_worker_does_not_set_back_the_clock(
+    server: Server, tmp_path: Path
+) -> None:
+    steps = [
+        {"name": "survey", "after": "placed", "wait": "1 day"},
+        {"name": "feedback_request", "after": "placed", "wait": "2 days"},
+    ]
+    book = short_playbook({"name": "order_confirmation", "after": "placed"}, *steps, day=4)
+    book = book.model_copy(update={"give_up_after": "1 day"})
+    async with dev_world(server, tmp_path, book, working=False) as world:
+        async with worker_process(server, tmp_path):
+            await world.until_sent(await world.place_order("bob"), "order_confirmation")
+            order = await world.place_order("ann")
+            await until_history(world, order, "timer_started_event_attributes")
+        question = asyncio.create_task(world.status(order))
+        await until_history(world, order, "timer_fired_event_attributes")
+        async with worker_process(server, tmp_path):
+            # Who comes after a killed worker gets the question first, and the workflow task later.
+            with suppress(ConnectionError):
+                await question
+            await world.until_over(order)
+        assert await world.letters_to("ann") == ["order_confirmation", "survey", "feedback_request"]
+        await replay(await world.journey(order).fetch_history())
+
+
+async def until_history(world: World, order: str, has: str) -> None:
+    """Wait until an event is in the history, whether or not there is a worker."""
+    async with asyncio.timeout(60):
+        while not (await world.event_types(order))[has]:  # noqa: ASYNC110 the server tells nobody
+            await asyncio.sleep(0.1)

@@ -9,38 +9,27 @@ from typing import Any
 import pytest
 from temporalio import workflow
 from temporalio.client import WorkflowHistory
-from temporalio.worker import Replayer
 
 from activities.messages import Messages
 from journey.plan import PlannedStep
-from runtime.convert import DATA_CONVERTER
-from runtime.sandbox import build_sandbox
 from tests.histories import record
+from tests.replaying import replay
 from tests.world import ROOT
 from workflows import order_journey, policies
-from workflows.erasure import Erasure
 from workflows.order_journey import OrderJourney
-from workflows.reconciliation import Reconciliation
-from workflows.return_journey import ReturnJourney
 
 HISTORIES = sorted((ROOT / "tests" / "histories").glob("v*/*.json"))
 EXAMPLES = sorted(folder.parent.name for folder in (ROOT / "examples" / "orders").glob("*/order.json"))
 NAMES = [f"{path.parent.name}/{path.stem}" for path in HISTORIES]
 
 
-async def replay(path: Path) -> None:
-    """Raises what the code of the day does otherwise than it did then."""
-    replayer = Replayer(
-        workflows=[OrderJourney, ReturnJourney, Erasure, Reconciliation],
-        data_converter=DATA_CONVERTER,
-        workflow_runner=build_sandbox(),
-    )
-    await replayer.replay_workflow(WorkflowHistory.from_json(path.stem, path.read_text()))  # noqa: ASYNC240
+def read(path: Path) -> WorkflowHistory:
+    return WorkflowHistory.from_json(path.stem, path.read_text())
 
 
 @pytest.mark.parametrize("path", HISTORIES, ids=NAMES)
 async def test_a_journey_of_then_replays_today(path: Path) -> None:
-    await replay(path)
+    await replay(read(path))
 
 
 def events(path: Path) -> list[dict[str, Any]]:
@@ -117,7 +106,7 @@ async def test_a_changed_workflow_is_caught_by_every_example(
         monkeypatch.setattr(owner, name, mutation)
     for path in EVERY_TIME:
         with pytest.raises(workflow.NondeterminismError):
-            await replay(path)
+            await replay(read(path))
 
 
 async def test_histories_are_never_written_again() -> None:

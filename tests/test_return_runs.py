@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 from temporalio import activity, workflow
-from temporalio.client import WorkflowHandle, WorkflowHistory
+from temporalio.client import WorkflowHandle
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
-from temporalio.worker import Replayer
 
 from activities.cases import Cases
 from journey.contract import StepRequest
@@ -36,11 +35,10 @@ from journey.times import later
 from ledger import Ledger
 from ledger.money_tables import payments
 from ledger.returns import ReturnRow
-from runtime.convert import DATA_CONVERTER
 from runtime.embedded import Server
 from runtime.returns import Refused, update_return
-from runtime.sandbox import build_sandbox
 from runtime.settings import Settings
+from tests.replaying import replay
 from tests.world import PATIENCE, Activities, World, a_profile, dev_world, line, paced, short_playbook
 from worker import build_activities
 from workflows import visibility
@@ -128,13 +126,6 @@ async def go_on(world: World, **policy: Any) -> Return:
         task_timeout=TASK,
         search_attributes=TypedSearchAttributes(seen),
     )
-
-
-async def replay(history: WorkflowHistory) -> None:
-    replayer = Replayer(
-        workflows=[ReturnJourney], data_converter=DATA_CONVERTER, workflow_runner=build_sandbox()
-    )
-    await replayer.replay_workflow(history)
 
 
 async def test_what_happens_while_a_first_task_takes_long_is_replayed_as_it_was(

@@ -1,16 +1,28 @@
 """The sandbox of production: what it leaves out, and what it still holds back."""
 
+from typing import Any
+
 import pytest
+from temporalio.bridge.proto.workflow_activation import (
+    FireTimer,
+    InitializeWorkflow,
+    QueryWorkflow,
+    ResolveActivity,
+    SignalWorkflow,
+    WorkflowActivation,
+    WorkflowActivationJob,
+)
+from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.client import WorkflowHistory
 from temporalio.converter import (
     ActivitySerializationContext,
     SerializationContext,
     WorkflowSerializationContext,
 )
-from temporalio.worker import Replayer
+from temporalio.worker import Replayer, WorkflowInstance
 
 from runtime.convert import DATA_CONVERTER
-from runtime.sandbox import build_sandbox
+from runtime.sandbox import ClockStandsStill, Guarded, build_sandbox
 from tests.clockwatcher import Clockwatcher
 from tests.world import ROOT
 from workflows.order_journey import OrderJourney
@@ -46,3 +58,41 @@ async def test_a_workflow_that_asks_the_machine_for_the_time_is_still_stopped() 
     failure = await replayed(Clockwatcher)
     assert "datetime.datetime.now" in str(failure)
     assert await replayed(OrderJourney, ReturnJourney) is None
+
+
+def taken_up(at: int, size: int, **jobs: Any) -> WorkflowActivation:
+    """What happened, handed over with the second and the history's size of the task that took it up."""
+    act = WorkflowActivation(history_size_bytes=size, jobs=[WorkflowActivationJob(**jobs)])
+    act.timestamp.seconds = at
+    return act
+
+
+class Listener(WorkflowInstance):
+    """Does what it is told."""
+
+    def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
+        return WorkflowActivationCompletion()
+
+    def get_serialization_context(self, command_info: Any) -> None: ...
+
+    def get_external_store_context(self, command_info: Any) -> Any: ...
+
+    def get_info(self) -> Any: ...
+
+
+def test_what_no_task_has_taken_up_waits_for_one() -> None:
+    told = Guarded(Listener())
+    told.activate(taken_up(1, 184, initialize_workflow=InitializeWorkflow()))
+    told.activate(taken_up(1, 184, resolve_activity=ResolveActivity(is_local=True)))
+    told.activate(taken_up(1, 184, query_workflow=QueryWorkflow()))
+    with pytest.raises(ClockStandsStill):
+        told.activate(taken_up(1, 184, fire_timer=FireTimer()))
+    with pytest.raises(ClockStandsStill):
+        told.activate(taken_up(1, 184, resolve_activity=ResolveActivity(is_local=False)))
+    told.activate(taken_up(2, 631, fire_timer=FireTimer()))
+
+
+def test_a_server_that_tells_no_size_is_trusted() -> None:
+    told = Guarded(Listener())
+    for _ in range(2):
+        told.activate(taken_up(1, 0, signal_workflow=SignalWorkflow()))
