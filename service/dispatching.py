@@ -94,8 +94,8 @@ class _Beside:
         await self._ended()
 
     async def _ended(self) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
+        if self._process is None or self._process.stdin is None:
+            return
         self._process.stdin.close()
         try:
             await asyncio.wait_for(self._process.wait(), END_WITHIN)

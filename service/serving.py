@@ -27,6 +27,11 @@ STOP_WITHIN = 15
 """Seconds that requests under way have when the service is asked to stop."""
 
 
+KEEP_ALIVE = 75
+"""Seconds that an idle connection is kept: longer than load balancers keep theirs, which is 60 by custom, or
+they would now and then send a webhook into a connection that is being closed."""
+
+
 class _Server(uvicorn.Server):
     """One that leaves the signals to the program around it: its own way with them ends the process
     before the inbox is closed."""
@@ -106,6 +111,7 @@ def _config(doors: Doors, settings: Settings) -> uvicorn.Config:
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=STOP_WITHIN,
+        timeout_keep_alive=KEEP_ALIVE,
     )
 
 

@@ -10,12 +10,12 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from unittest.mock import patch
 
+from journey.playbook import Playbook
 from ledger import Ledger
 from ledger.inbox import InboxRow
 from ledger.incoming import Acceptance, Incoming
 from runtime.delivery import Delivery
 from runtime.dispatch import Reach
-from runtime.playbooks import load_playbook
 from runtime.settings import Settings
 from service import __main__ as program
 from service import serving
@@ -26,9 +26,9 @@ from service.doors import Doors
 class Forgetful:
     """An intake that keeps nothing."""
 
-    def __init__(self, ledger: Ledger, reach: Reach, settings: Settings) -> None:
+    def __init__(self, ledger: Ledger, reach: Reach, playbook: Playbook) -> None:
         self._ledger, self._reach = ledger, reach
-        self._delivery = Delivery(ledger, load_playbook(settings.playbook))
+        self._delivery = Delivery(ledger, playbook)
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_order = asyncio.Lock()
 
@@ -61,9 +61,12 @@ def _row(each: Incoming) -> InboxRow:
 
 
 @asynccontextmanager
-async def open_doors(settings: Settings, ledger: Ledger, reach: Reach, poke: Poke) -> AsyncIterator[Doors]:
-    intake = Forgetful(ledger, reach, settings)
-    yield Doors(ledger, intake, reach, settings.secrets(), settings.largest_body)  # type: ignore[arg-type]
+async def open_doors(
+    settings: Settings, ledger: Ledger, reach: Reach, playbook: Playbook, poke: Poke
+) -> AsyncIterator[Doors]:
+    intake = Forgetful(ledger, reach, playbook)
+    doors = Doors(ledger, intake, reach, playbook, settings.secrets())  # type: ignore[arg-type]
+    yield doors
 
 
 if __name__ == "__main__":
