@@ -1,6 +1,5 @@
 """Fault 13: of a shop's webhooks some never arrive."""
 
-import importlib
 import random
 import tempfile
 import time
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from ledger import Ledger
 from tests.doors import open_world
+from tests.lost_webhooks import lose_webhooks
 from tests.soak.verdict import Progress, Verdict, unseen
 
 AT_A_TIME = 200
@@ -17,7 +17,6 @@ AT_A_TIME = 200
 async def lost(seed: int, seconds: float, progress: Progress = unseen, *, control: bool = False) -> Verdict:
     """Shop after shop loses a twentieth of its webhooks and is asked once. With `control` nobody asks."""
     verdict, chance, begun = Verdict("13 webhooks lost", seed), random.Random(seed), time.monotonic()
-    lose_webhooks = importlib.import_module("tests.lost_webhooks").lose_webhooks
     while (passed := time.monotonic() - begun) < seconds:
         source = chance.choice(["shopify", "woocommerce"])
         with tempfile.TemporaryDirectory(prefix="soak-") as folder:
