@@ -1,10 +1,11 @@
 """Placing orders, reporting facts and asking about them, by whoever stands at a door."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
 from temporalio.client import (
@@ -40,6 +41,11 @@ RPC_TIMEOUT = timedelta(seconds=10)
 ANSWER_WITHIN = timedelta(seconds=25)
 """How long a journey may take to answer: after a worker was killed, the server waits ten seconds for it
 before it asks another one."""
+
+T = TypeVar("T")
+
+MOST_ASKS, ASK_AFTER = 60, 0.25
+"""Of a query that was refused, and the seconds between two."""
 
 NO_WORKER = "no worker answers; `python worker.py` starts one"
 NOT_READY = (
@@ -173,7 +179,18 @@ async def order_status(client: Client, ledger: Ledger, order_id: str) -> Journey
             raise UnknownOrder(order_id)
         return describe_ending(ended)
     with answering(order_id):
-        return await handle(client, order_id).query(OrderJourney.status, rpc_timeout=ANSWER_WITHIN)
+        journey = handle(client, order_id)
+        return await answered(lambda: journey.query(OrderJourney.status, rpc_timeout=ANSWER_WITHIN))
+
+
+async def answered(ask: Callable[[], Awaitable[T]]) -> T:
+    """The answer to a query. One that comes between two workflow tasks is refused (`runtime/sandbox.py`) and
+    asked again, for as long as another worker needs to take over. Raises `ConnectionError`."""
+    for _ in range(MOST_ASKS):
+        with suppress(WorkflowQueryFailedError):
+            return await ask()
+        await asyncio.sleep(ASK_AFTER)
+    raise ConnectionError(NOT_READY)
 
 
 async def request_update(client: Client, order_id: str, name: str, *arguments: Any) -> Standpoint:
@@ -196,8 +213,6 @@ def answering(order_id: str) -> Iterator[None]:
         yield
     except WorkflowUpdateRPCTimeoutOrCancelledError:
         raise ConnectionError(NO_WORKER) from None
-    except WorkflowQueryFailedError:
-        raise ConnectionError(NOT_READY) from None
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             raise UnknownOrder(order_id) from None

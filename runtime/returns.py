@@ -18,7 +18,7 @@ from journey.returning import answer, closed_alone, return_start, with_case
 from journey.state import JourneyState
 from ledger import Ledger
 from ledger.returns import ReturnRow
-from runtime.orders import ANSWER_WITHIN, RPC_TIMEOUT, UnknownOrder, answering, handle
+from runtime.orders import ANSWER_WITHIN, RPC_TIMEOUT, UnknownOrder, answered, answering, handle
 from workflows.return_journey import ReturnJourney
 
 
@@ -165,9 +165,8 @@ async def report_return_fact(
 async def return_status(client: Client, order_id: str, return_id: str) -> ReturnStatus:
     """Raises `UnknownReturn`, and `ConnectionError` when no worker answers."""
     with _known_return(order_id, return_id):
-        return await return_handle(client, order_id, return_id).query(
-            ReturnJourney.status, rpc_timeout=ANSWER_WITHIN
-        )
+        journey = return_handle(client, order_id, return_id)
+        return await answered(lambda: journey.query(ReturnJourney.status, rpc_timeout=ANSWER_WITHIN))
 
 
 @contextmanager

@@ -40,7 +40,7 @@ from runtime.convert import DATA_CONVERTER
 from runtime.embedded import Server, binary, connect_embedded
 from runtime.orders import Reported, handle, order_status, place_order, report_fact
 from runtime.playbooks import load_playbook
-from runtime.returns import request_return, return_handle
+from runtime.returns import UnknownReturn, request_return, return_handle, return_status
 from runtime.settings import Settings
 from worker import build_activities, build_letters, build_worker
 from workflows.order_journey import OrderJourney
@@ -213,7 +213,7 @@ class World:
         return return_handle(self.client, order_id, return_id)
 
     async def return_status(self, order_id: str, return_id: str = "r1") -> ReturnStatus:
-        return await self.return_(order_id, return_id).query(ReturnJourney.status)
+        return await return_status(self.client, order_id, return_id)
 
     async def ask(self, order_id: str, **request: Any) -> ReturnDecision:
         """Ask for a return, a claim or a refund. Raises `Refused`."""
@@ -233,7 +233,7 @@ class World:
         """Wait until it is so."""
         async with asyncio.timeout(PATIENCE):
             while True:
-                with suppress(RPCError):
+                with suppress(ConnectionError, UnknownReturn):
                     status = await self.return_status(order_id, return_id)
                     if so(status):
                         return status
