@@ -15,7 +15,7 @@ from ledger import Ledger
 from ledger.inbox import InboxRow, InboxState, Verdict
 from ledger.incoming import PLACE, Deed
 from runtime.orders import Reported, UnknownOrder, handle, report_fact, start_journey
-from runtime.returns import UnknownReturn, report_return_fact
+from runtime.returns import UnknownReturn, report_return_fact, start_again
 
 ORDER_PATIENCE = timedelta(days=2)
 """How long a fact waits for its order. A shop's topics arrive in any order, but within hours."""
@@ -120,6 +120,8 @@ class Delivery:
         except UnknownReturn:
             known = await self.ledger.return_row(order_id, return_id)
             if known is None or known.closed_at is None:
+                if known is not None:
+                    await start_again(client, self.ledger, known, self._playbook)
                 raise UnknownOrder(order_id) from None
             reason = "the return is over; it changes nothing"
             return Verdict(number=row.number, state=InboxState.DISPATCHED, reason=reason)

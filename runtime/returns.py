@@ -124,6 +124,20 @@ def _known(state: JourneyState, rows: list[ReturnRow]) -> JourneyState:
     return state
 
 
+async def start_again(client: Client, ledger: Ledger, row: ReturnRow, playbook: Playbook) -> None:
+    """Start a return that stands alone and is as it was opened: whoever opened it may have died before.
+
+    One that has, or had, a journey of its own is left alone, and so is one that its order's journey starts.
+    """
+    case = ReturnCase.model_validate(row.case)
+    opened = ReturnCase(request=case.request, decision=case.decision, opened_at=case.opened_at)
+    ended = await ledger.journey(row.order_id)
+    if case != opened or ended is None:
+        return
+    state = _known(ended.state, await ledger.returns_of(row.order_id))
+    await _start(client, return_start(state, playbook, row.return_id))
+
+
 async def _start(client: Client, start: ReturnStart) -> None:
     order_id = start.order.order_id
     try:
@@ -134,6 +148,7 @@ async def _start(client: Client, start: ReturnStart) -> None:
             task_queue=TASK_QUEUE,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             static_summary=f"{start.decision.kind} of order {order_id}",
+            rpc_timeout=RPC_TIMEOUT,
         )
     except WorkflowAlreadyStartedError:
         return

@@ -60,7 +60,9 @@ class NewOrder(Order):
     customer_id: OpaqueId = Field(default="pending", exclude=True, json_schema_extra={"readOnly": True})
     placed_at: Instant = Field(description="When it was paid.")
     customer: Customer
-    payment: PaymentDetails | None = Field(default=None, description="Without it nothing can be refunded.")
+    payment: PaymentDetails | None = Field(
+        default=None, description="Without it nothing can be refunded. It may be told later."
+    )
     recipient: OneLine | None = Field(default=None, description="Who receives it, if somebody else.")
     address: tuple[OneLine, ...] = Field(default=(), max_length=10, description="Its lines, as on a label.")
 

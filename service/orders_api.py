@@ -12,6 +12,7 @@ from journey.facts import KnownFact
 from journey.names import OpaqueId
 from ledger.incoming import Acceptance, Incoming
 from ledger.keys import Scope
+from ledger.payments import Payment
 from runtime.orders import UnknownOrder, order_status
 from service.access import KeyedRoute, needs
 from service.answers import Accepted, errors
@@ -36,7 +37,8 @@ OrderId = Annotated[OpaqueId, Path(description="The shop's own id of the order."
 async def place(order: Annotated[NewOrder, Body(openapi_examples=ORDER)], doors: TheDoors) -> Accepted:
     """Its journey starts once, however often this is said, and even if Temporal is away at this moment.
 
-    A second order under the same id with other contents is a conflict.
+    A second order under the same id with other contents is a conflict. The payment may be told later: the
+    same order again, with it. Once it is known, another one is a conflict.
     """
     told = Told(
         deeds=[order.deed("api")],
@@ -45,7 +47,10 @@ async def place(order: Annotated[NewOrder, Body(openapi_examples=ORDER)], doors:
         pointer=order.pointer(),
         payment=order.paid(),
     )
-    return await _accepted(doors, f"placed:{order.order_id}", "order_placed", told)
+    accepted = await _accepted(doors, f"placed:{order.order_id}", "order_placed", told)
+    if told.payment is not None and accepted.result == Acceptance.REPEATED:
+        return await _paid_since(doors, told.payment)
+    return accepted
 
 
 @router.post(
@@ -91,6 +96,16 @@ async def ask(order_id: OrderId, doors: TheDoors) -> JourneyStatus:
         raise HTTPException(503, "the journey has not begun yet; ask again", {"Retry-After": "1"}) from None
     except RPCError:
         raise HTTPException(503, "Temporal is away; ask again", {"Retry-After": "5"}) from None
+
+
+async def _paid_since(doors: Doors, payment: Payment) -> Accepted:
+    """An order that was told before may be told again for the sake of its payment."""
+    if await doors.ledger.keep_payment(payment):
+        return Accepted(result=str(Acceptance.NEW))
+    known = await doors.ledger.payment(payment.order_id)
+    if known is None or known.model_copy(update={"created_at": payment.created_at}) != payment:
+        raise HTTPException(409, "payment: another one is known of this order")
+    return Accepted(result=str(Acceptance.REPEATED))
 
 
 async def _accepted(doors: Doors, event_id: str, topic: str, told: Told) -> Accepted:

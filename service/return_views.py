@@ -221,6 +221,19 @@ class ReturnView(Model):
         return view.model_copy(update={"words": words, "currency": currency})
 
 
+class ReturnStep(Model):
+    """Where a return is after it was acted on: for a key that does not read returns."""
+
+    id: ReturnKey
+    order_id: str
+    stage: Stage
+    verdict: Verdict
+
+    @classmethod
+    def of(cls, view: ReturnView) -> "ReturnStep":
+        return cls(**view.model_dump(include=set(cls.model_fields)))
+
+
 def _view(order_id: str, return_id: str, case: ReturnCase) -> ReturnView:
     decision = case.decision
     told = case.model_dump(include={"stage", "outcome", "approved", "decided_by", "accepted"})

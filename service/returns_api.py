@@ -7,19 +7,19 @@ from typing import Annotated
 from fastapi import APIRouter, Body, HTTPException, Path
 from temporalio.service import RPCError
 
-from journey.return_contract import CancelRequest, CureRequest, DecisionRequest
+from journey.return_contract import BY_OPERATOR, CancelRequest, CureRequest, DecisionRequest
 from ledger.incoming import Acceptance, Deed, Incoming
 from ledger.keys import ApiKey, Scope
 from ledger.returns import ReturnRow
 from runtime.asking import ask
-from runtime.returns import Refused, UnknownReturn, return_status, update_return
+from runtime.returns import Refused, UnknownReturn, return_status, start_again, update_return
 from service.access import Caller, KeyedRoute, needs
 from service.answers import Accepted, errors
 from service.doors import Doors, TheDoors
 from service.examples import CANCEL, CURE, DECISION, RETURN, RETURN_NEWS
 from service.idempotency import NEEDED, IdempotencyKey, OptionalKey
 from service.orders_api import OrderId
-from service.return_views import Granted, NewCure, NewReturn, ReturnNews, ReturnView
+from service.return_views import Granted, NewCure, NewReturn, ReturnNews, ReturnStep, ReturnView
 from service.temporal import asking, begun, client_for
 
 router = APIRouter(prefix="/v1", tags=["returns"], route_class=KeyedRoute)
@@ -33,6 +33,7 @@ ReturnId = Annotated[
     ),
 ]
 _LOOKS = needs(Scope.RETURNS_READ)
+_STAFF = (Scope.RETURNS_WRITE, Scope.RETURNS_DECIDE)
 _ACTS = (400, 401, 403, 404, 408, 409, 413, 422, 503)
 
 
@@ -134,15 +135,16 @@ async def decide(
     decision: Annotated[DecisionRequest, Body(openapi_examples=DECISION)],
     caller: Caller,
     doors: TheDoors,
-) -> ReturnView:
-    """Said again, it is answered as before. Where a second person is needed, the first one may not decide."""
+) -> ReturnView | ReturnStep:
+    """Said again, it is answered as before. Where a second person is needed, the first one may not decide.
+    A key that does not open `returns:read` is told no more than where the return is."""
     return await _acted(return_id, "decide_return", decision, caller, doors)
 
 
 @router.post(
     "/returns/{return_id}/cancellation",
     summary="Call a return off",
-    dependencies=[needs(Scope.RETURNS_REQUEST, Scope.RETURNS_WRITE, Scope.RETURNS_DECIDE)],
+    dependencies=[needs(Scope.RETURNS_REQUEST, *_STAFF)],
     responses=errors(*_ACTS),
 )
 async def cancel(
@@ -150,8 +152,13 @@ async def cancel(
     wanted: Annotated[CancelRequest, Body(openapi_examples=CANCEL)],
     caller: Caller,
     doors: TheDoors,
-) -> ReturnView:
-    """Not any more once goods arrived or money moved. Said again, it is answered as before."""
+) -> ReturnView | ReturnStep:
+    """Not any more once goods arrived or money moved. Said again, it is answered as before.
+
+    What an operator gives, `returns:request` alone does not call off; a key that does not open `returns:read`
+    is told no more than where the return is."""
+    if not set(_STAFF) & set(caller.scopes) and (await _row(return_id, doors)).kind in BY_OPERATOR:
+        raise HTTPException(403, f"this key does not open {' or '.join(_STAFF)}")
     return await _acted(return_id, "cancel_return", wanted, caller, doors)
 
 
@@ -167,8 +174,9 @@ async def cure(
     key: IdempotencyKey,
     caller: Caller,
     doors: TheDoors,
-) -> ReturnView:
-    """Make it again, or note that a person paid in another way. Money: the key is needed."""
+) -> ReturnView | ReturnStep:
+    """Make it again, or note that a person paid in another way. Money: the key is needed. A key that does
+    not open `returns:read` is told no more than where the return is."""
     request = CureRequest(how=wanted.how, by=wanted.by)
     return await _acted(return_id, "cure_refund", request, caller, doors, key)
 
@@ -180,7 +188,7 @@ async def _acted(  # noqa: PLR0913, PLR0917
     caller: ApiKey,
     doors: Doors,
     key: str | None = None,
-) -> ReturnView:
+) -> ReturnView | ReturnStep:
     row = await _row(return_id, doors)
     client = await client_for(doors, row.order_id)
     with asking():
@@ -188,7 +196,8 @@ async def _acted(  # noqa: PLR0913, PLR0917
             status = await update_return(client, row.order_id, row.return_id, name, wanted, key)
         except UnknownReturn:
             # One that is over has no journey to ask; one whose journey has not begun will have one.
-            if (await _row(return_id, doors)).closed_at is None:
+            if (row := await _row(return_id, doors)).closed_at is None:
+                await start_again(client, doors.ledger, row, doors.playbook)
                 raise HTTPException(
                     503, "the return has not begun yet; ask again", {"Retry-After": "1"}
                 ) from None
@@ -197,7 +206,8 @@ async def _acted(  # noqa: PLR0913, PLR0917
             status = await return_status(client, row.order_id, row.return_id)
             if not _was_said(wanted, ReturnView.of_status(status, None)):
                 raise
-    return ReturnView.of_status(status, await _words(row, caller, doors))
+    view = ReturnView.of_status(status, await _words(row, caller, doors))
+    return view if Scope.RETURNS_READ in caller.scopes else ReturnStep.of(view)
 
 
 def _was_said(wanted: DecisionRequest | CancelRequest | CureRequest, view: ReturnView) -> bool:

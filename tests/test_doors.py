@@ -59,6 +59,26 @@ async def test_an_id_that_was_used_for_another_order_is_a_conflict(world: World)
     assert other.status_code == 409
 
 
+async def test_a_payment_may_be_told_after_its_order_and_only_one(world: World) -> None:
+    payment = {"provider": "demo", "id": "demo-1001", "captured": 2_490}
+    unpaid = order(payment=None)
+    for body, result in (
+        (unpaid, "accepted"),
+        (unpaid | {"payment": payment}, "accepted"),
+        (unpaid | {"payment": payment}, "repeated"),
+        (unpaid, "repeated"),
+    ):
+        answer = await world.http.post("/v1/orders", json=body, headers=world.key)
+        assert (answer.status_code, answer.json()) == (202, {"result": result})
+    for other in ({"captured": 1}, {"id": "demo-1002"}):
+        answer = await world.http.post(
+            "/v1/orders", json=unpaid | {"payment": payment | other}, headers=world.key
+        )
+        assert (answer.status_code, answer.json()["error"][:8]) == (409, "payment:")
+    money = (await world.http.get("/v1/orders/1001/refunds", headers=world.key)).json()
+    assert (money["captured"], money["left"], money["currency"]) == (2_490, 2_490, "EUR")
+
+
 async def test_what_is_wrong_is_named_and_its_value_is_not(world: World) -> None:
     wrong = order(order_id="ann@shop.example", lines=[{"line_id": "l1", "quantity": 0}])
     answer = await world.http.post("/v1/orders", json=wrong, headers=world.key)

@@ -11,6 +11,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from journey.refunds import RefundState
 from journey.return_policy import ReturnPolicy
@@ -229,6 +230,66 @@ async def test_no_key_for_customers_or_readers_reaches_prices_decisions_or_money
     kept = await doors.http.post(f"/v1/returns/{granted.json()['id']}/cancellation", json={}, headers=page)
     assert kept.status_code == 200
     assert (await doors.http.get(f"/v1/orders/{order_id}/refunds", headers=page)).status_code == 403
+
+
+async def begun(doors: Doors, url: str, body: Any, headers: dict[str, str]) -> httpx.Response:
+    """The answer about a return, once its journey has begun."""
+
+    async def act() -> httpx.Response | None:
+        answer = await doors.http.post(url, json=body, headers=headers)
+        return answer if answer.status_code != 503 else None
+
+    return await until(act)
+
+
+async def test_a_key_of_the_return_page_calls_off_no_operator_s_money_and_reads_nothing(
+    opened: tuple[World, Doors],
+) -> None:
+    shop, doors = opened
+    order_id = await delivered(shop, doors)
+    page = await key(doors, Scope.RETURNS_REQUEST)
+    lines = [{"line_id": "l1", "quantity": 1}]
+    asked = {"reason": "changed_mind", "lines": lines}
+    own = await doors.http.post(f"/v1/orders/{order_id}/returns", json=asked, headers=page)
+    told = await begun(doors, f"/v1/returns/{own.json()['id']}/cancellation", {}, page)
+    assert (told.status_code, set(told.json())) == (200, {"id", "order_id", "stage", "verdict"})
+    wanted = {"amount": 6_000, "by": "op_mia"}
+    money = await doors.http.post(f"/v1/orders/{order_id}/refunds", json=wanted, headers=doors.key | KEYED)
+    url = f"/v1/returns/{money.json()['id']}"
+    refused = await doors.http.post(f"{url}/cancellation", json={}, headers=page)
+    assert (refused.status_code, "returns:write" in refused.json()["error"]) == (403, True)
+    decider = await key(doors, Scope.RETURNS_DECIDE)
+    refuse = {"approve": False, "by": "op_bo"}
+    decided = await begun(doors, f"{url}/decision", refuse, decider)
+    assert (decided.status_code, set(decided.json())) == (200, set(told.json()))
+    assert "cancelled" not in (await doors.http.get(url, headers=doors.key)).text
+
+
+@pytest.mark.parametrize("act", ["cancellation", "facts"])
+async def test_a_return_after_its_order_whose_start_failed_begins_when_it_is_acted_on(
+    opened: tuple[World, Doors], monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    shop, doors = opened
+    order_id = await shop.place_order("ann", playbook=short_playbook(close="1 day"))
+    await shop.ship(order_id)
+    await shop.deliver(order_id)
+    await shop.until_over(order_id)
+
+    async def away(*_: object) -> None:
+        raise RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
+
+    asked, orders = {"reason": "changed_mind"}, f"/v1/orders/{order_id}/returns"
+    with monkeypatch.context() as patched:
+        patched.setattr(returns, "_start", away)
+        assert (await doors.http.post(orders, json=asked, headers=doors.key)).status_code == 503
+    (row,) = (await doors.http.get(orders, headers=doors.key)).json()
+    url = f"/v1/returns/{row['id']}"
+    if act == "cancellation":
+        assert (await begun(doors, f"{url}/cancellation", {}, doors.key)).status_code == 200
+    else:
+        fact = {"kind": "return_received", "fact_id": "wh:1", "at": datetime.now(UTC).isoformat()}
+        assert (await doors.http.post(f"{url}/facts", json=fact, headers=doors.key)).status_code == 202
+        await seen(doors, url, lambda view: "return_received" in {each["kind"] for each in view["story"]})
 
 
 async def test_an_exchange_with_its_prices_is_the_back_end_s(opened: tuple[World, Doors]) -> None:
