@@ -317,29 +317,6 @@ async def test_a_refund_that_failed_is_cured_by_a_person_and_only_then_told(worl
     assert "return_refunded/r1" in await world.letters_to("ann")
 
 
-async def test_of_two_people_who_cure_a_refund_at_once_one_is_refused(world: World) -> None:
-    order_id = await world.delivered_order("ann")
-    async with world.ledger.writing() as db:
-        await db.execute(update(payments).values(provider="gone"))
-    await world.ask(order_id, kind="damaged", evidence="photo-1")
-    await world.until_return(order_id, lambda status: status.case.attention == "refund_failed")
-    async with world.ledger.writing() as db:
-        await db.execute(update(payments).values(provider="demo"))
-    cures = (
-        CureRequest(how=Cure.PAID_OTHERWISE, by="maria"),
-        CureRequest(how=Cure.MAKE_AGAIN, by="otto"),
-    )
-    told = await asyncio.gather(
-        *(update_return(world.client, order_id, "r1", "cure_refund", cure) for cure in cures),
-        return_exceptions=True,
-    )
-    [refusal] = [each for each in told if isinstance(each, BaseException)]
-    assert isinstance(refusal, Refused)
-    await closed(world, order_id)
-    again = isinstance(told[0], Refused)
-    assert await given_back(world, order_id) == ({"r1/2": 990} if again else {})
-
-
 async def test_what_never_arrived_is_replaced_after_the_wait(world: World) -> None:
     order_id = await world.place_order("ann", deliver_by="2029-01-10")
     with pytest.raises(Refused, match="has not been shipped yet"):
