@@ -1,37 +1,20 @@
 """What became of letters of which nobody could tell: asked again, of the kept events and of the provider."""
 
 from datetime import datetime
-from typing import NamedTuple
 
 from activities.mailer import Accepted, Mailer
 from ledger import Ledger
 from ledger.sends import AttemptEnd, Send, SendState
 
-
-class Reconciled(NamedTuple):
-    """How many letters in doubt turned out to be what."""
-
-    told: int = 0
-    taken: int = 0
-    never_taken: int = 0
-    still_unknown: int = 0
-
-
 STILL_UNKNOWN = "still_unknown"
 
 
-async def reconcile_sends(ledger: Ledger, mailer: Mailer, now: datetime) -> Reconciled:
-    """Look at every send that is in doubt and whose attempt is over; repeating it changes nothing.
+async def reconcile_send(ledger: Ledger, mailer: Mailer, send: Send, now: datetime) -> str:
+    """What a send in doubt turned out to be, in a word; repeating it changes nothing.
 
     The provider's events come first: they also tell of letters that another mailer carried. What nobody can
     tell stays in doubt and is listed; to send it again, or to park it, is for the journey to decide.
     """
-    ends = [await reconcile_send(ledger, mailer, send, now) for send in await ledger.sends_in_doubt(now)]
-    return Reconciled(**{field: ends.count(field) for field in Reconciled._fields})
-
-
-async def reconcile_send(ledger: Ledger, mailer: Mailer, send: Send, now: datetime) -> str:
-    """What one send in doubt turned out to be: the name of a field of `Reconciled`."""
     if (await ledger.move_on_from_events(send, now)).state is not send.state:
         return "told"
     found = await mailer.find(send.reference) if send.provider == mailer.name else ()

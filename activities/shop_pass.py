@@ -41,9 +41,10 @@ class ShopPass(PassOver):
         self._translate = translate
 
     def _since(self, request: PassRequest, standing: Standing, now: datetime) -> datetime:
-        if request.since is not None:
-            return request.since
-        return standing.watermark - OVERLAP if standing.watermark else now - FIRST_LOOK
+        """From where the last whole pass ended, or from further back; never from later, since what lies
+        between would never be asked for."""
+        usual = standing.watermark - OVERLAP if standing.watermark else now - FIRST_LOOK
+        return min(request.since, usual) if request.since else usual
 
     async def go_on(self, going: Pass) -> Pass:
         """To the last page. Raises `ShopRefused` or `ShopBusy`."""

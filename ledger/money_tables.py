@@ -13,6 +13,7 @@ payments = Table(
     Column("currency", String(3), nullable=False),
     Column("captured", BigInteger, nullable=False),
     Column("created_at", Moment, nullable=False),
+    Index("ix_payments_provider", "provider", "provider_id"),
 )
 
 refunds = Table(

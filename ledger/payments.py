@@ -118,13 +118,6 @@ class Payments(Database):
             row = (await db.execute(select(payments).where(payments.c.order_id == order_id))).one_or_none()
         return Payment.model_validate(row._asdict()) if row else None
 
-    async def payment_of(self, provider: str, provider_id: str) -> Payment | None:
-        """The payment that a provider's event is about."""
-        where = (payments.c.provider == provider) & (payments.c.provider_id == provider_id)
-        async with self.reading() as db:
-            row = (await db.execute(select(payments).where(where))).one_or_none()
-        return Payment.model_validate(row._asdict()) if row else None
-
     async def balance(self, order_id: str) -> Balance:
         """What was captured and what of it is spoken for. All zero for an order without a payment."""
         async with self.reading() as db:

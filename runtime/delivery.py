@@ -51,6 +51,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def is_away(error: Exception) -> bool:
+    """Whether Temporal could not take it in for now, which says nothing about what it was to take in."""
+    return isinstance(error, RPCError) and error.status in _AWAY | _BUSY
+
+
 class TemporalIsAway(Exception):
     """Nobody answers, or not to us. It says nothing about the row."""
 

@@ -15,7 +15,7 @@ from temporalio.client import Client
 
 from ledger import incoming
 from ledger.inbox import InboxRow, InboxState, Verdict
-from runtime.delivery import Delivery, TemporalIsAway, again, parked
+from runtime.delivery import Delivery, TemporalIsAway, again, is_away, parked
 from runtime.returns import UnknownReturn, report_return_fact
 
 LEASE = timedelta(minutes=1)
@@ -118,9 +118,11 @@ class Dispatcher:
                     return await self._refunded(client, row)
                 case _:
                     return await self._delivery.of(client, row)
-        except TemporalIsAway:
+        except (TemporalIsAway, ConnectionError):
             return again(row, self._now(), "Temporal is away", seconds=3)
         except Exception as error:
+            if is_away(error):
+                return again(row, self._now(), "Temporal is away", seconds=3)
             # An error's text may quote what is personal, so only its name is kept.
             self._log.warning("not delivered", number=row.number, problem=type(error).__name__)
             return again(row, self._now(), f"{type(error).__name__} while it was delivered", counts=True)

@@ -85,7 +85,12 @@ class _Beside:
         ending = asyncio.create_task(self._ending.wait())
         while not self._ending.is_set():
             command = (sys.executable, "-m", "service.dispatching")
-            self._process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE)
+            try:
+                self._process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE)
+            except OSError as error:
+                self._log.warning("the dispatcher cannot be started; tried again", problem=error.strerror)
+                await asyncio.wait([ending], timeout=AGAIN)
+                continue
             died = asyncio.create_task(self._process.wait())
             await asyncio.wait([died, ending], return_when=asyncio.FIRST_COMPLETED)
             if not self._ending.is_set():

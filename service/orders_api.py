@@ -89,8 +89,8 @@ async def ask(order_id: OrderId, doors: TheDoors) -> JourneyStatus:
         if await doors.ledger.order(order_id) is None:
             raise HTTPException(404, "no order of this id was placed here") from None
         raise HTTPException(503, "the journey has not begun yet; ask again", {"Retry-After": "1"}) from None
-    except RPCError:
-        raise HTTPException(503, "Temporal is away; ask again", {"Retry-After": "5"}) from None
+    except (RPCError, ConnectionError):
+        raise HTTPException(503, "no worker answers; ask again", {"Retry-After": "5"}) from None
 
 
 async def _accepted(doors: Doors, event_id: str, topic: str, told: Told) -> Accepted:

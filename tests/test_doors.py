@@ -6,11 +6,12 @@ import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.messages import Messages
 from activities.providers.outbox import OutboxMailer
@@ -18,6 +19,7 @@ from journey.contract import JourneyStatus
 from ledger import Ledger
 from ledger.inbox import InboxState
 from ledger.keys import Scope
+from runtime import orders
 from runtime.delivery import Delivery
 from runtime.dispatch import Dispatcher
 from runtime.embedded import Server, connect_embedded
@@ -142,6 +144,48 @@ async def test_what_was_acknowledged_while_temporal_was_away_has_its_effect_when
         assert (await world.post("standard", fact)).json() == {"result": "repeated"}
         rows = await world.ledger.inbox_rows(InboxState.DISPATCHED)
         assert sorted(row.reason for row in rows) == ["recorded", "started"]
+
+
+async def test_a_journey_that_no_worker_answers_for_is_to_be_asked_for_again(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orders, "ANSWER_WITHIN", timedelta(seconds=1))
+    async with (
+        dev_world(server, tmp_path, working=False) as shop,
+        open_world(shop.ledger, lambda: shop.client, shop.playbook) as world,
+    ):
+        order_id = await shop.place_order("ann")
+        answer = await world.http.get(f"/v1/orders/{order_id}", headers=world.key)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        ConnectionError("no worker answers"),
+        RPCError("overloaded", RPCStatusCode.RESOURCE_EXHAUSTED, b""),
+        RPCError("its database is away", RPCStatusCode.UNAVAILABLE, b""),
+    ],
+    ids=["nobody answers", "overloaded", "half away"],
+)
+async def test_what_temporal_cannot_take_for_hours_is_not_given_up(
+    ledger: Ledger, problem: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = [datetime.now(UTC)]
+    client = cast(Client, object())
+    dispatcher = Dispatcher(Delivery(ledger, DEFAULT, now=lambda: times[0]), lambda: client)
+
+    async def refund_news(*_: object) -> None:
+        raise problem
+
+    monkeypatch.setattr(ledger, "settle_refund", refund_news)
+    async with open_world(ledger) as world:
+        assert (await world.post("stripe", payloads.stripe_event())).json() == {"result": "accepted"}
+    for _ in range(30):
+        await dispatcher.sweep()
+        times[0] += timedelta(minutes=5)
+    [row] = await ledger.inbox_rows()
+    assert (row.state, row.attempts) == (InboxState.RECEIVED, 0)
 
 
 async def _asked(world: World, order_id: str, kind: str) -> JourneyStatus:

@@ -73,6 +73,17 @@ async def test_a_pass_begins_a_little_before_the_last_one_and_never_goes_back(
     assert (await ledger.standing("shop:shopify")).watermark == clock.time
 
 
+async def test_a_pass_that_is_to_begin_late_leaves_no_gap_behind_it(
+    ledger: Ledger, desk: tuple[Reconciling, Clock]
+) -> None:
+    asking, clock = desk
+    await asking.reconcile_shop(request("shopify", "run-1"))
+    ended = clock.time
+    clock.turn(minutes=3 * 24 * 60)
+    await asking.reconcile_shop(request("shopify", "run-2", since=clock.time - timedelta(hours=1)))
+    assert (await ledger.last_passes())[0].since == ended - OVERLAP
+
+
 async def test_a_pass_that_breaks_off_goes_on_where_it_was(
     ledger: Ledger, shopify: FakeShopify, desk: tuple[Reconciling, Clock]
 ) -> None:

@@ -307,3 +307,42 @@ async def test_a_parked_letter_of_a_return_is_seen_and_sent_or_left_out_by_an_op
             assert done.case.letters["return_refunded"].result is result
             assert done.case.needs is None
             assert await world.letters_to(name[:4]) == ([key] if result is Result.SENT else [])
+
+
+async def test_of_two_people_who_cure_a_refund_at_once_one_is_refused(server: Server, tmp_path: Path) -> None:
+    async with dev_world(server, tmp_path, BOOK, working=False) as world:
+        async with world.worker():
+            order_id = await refund_that_failed(world)
+        # Nobody works, so that one workflow task brings both.
+        cures = [
+            asyncio.create_task(cured(world, order_id, Cure.PAID_OTHERWISE, "maria")),
+            asyncio.create_task(cured(world, order_id, Cure.MAKE_AGAIN, "otto")),
+        ]
+        await asyncio.sleep(0.5)
+        async with world.worker():
+            told = await asyncio.gather(*cures, return_exceptions=True)
+            [refusal] = [each for each in told if each is not None]
+            assert isinstance(refusal, Refused)
+            await ended(world, order_id)
+        paid = [
+            each for each in await world.ledger.refunds_of(order_id) if each.state is RefundState.SUCCEEDED
+        ]
+        assert len(paid) == (told[0] is refusal)
+
+
+async def refund_that_failed(world: World) -> str:
+    order_id = await world.place_order("ann")
+    await provided_by(world, "gone")
+    await world.ask(order_id, kind="goodwill", amount=300, by="maria")
+    await world.until_return(order_id, lambda status: status.case.attention == "refund_failed")
+    await provided_by(world, "demo")
+    return order_id
+
+
+async def provided_by(world: World, provider: str) -> None:
+    async with world.ledger.writing() as db:
+        await db.execute(update(payments).values(provider=provider))
+
+
+async def cured(world: World, order_id: str, how: Cure, by: str) -> None:
+    await update_return(world.client, order_id, "r1", "cure_refund", CureRequest(how=how, by=by))

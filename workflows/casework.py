@@ -59,11 +59,10 @@ class Casework:
         await self._keep()
         if self._is_long() and not done():
             await self._continue_in_a_new_run()
-        known = self._case.next_letter
         self._clock.go()
         try:
             await workflow.wait_condition(
-                lambda: done() or self._case.next_letter != known or self._has_heard_enough,
+                lambda: done() or self._case.next_letter != letter or self._has_heard_enough,
                 timeout=self._timeout(),
                 timeout_summary=what,
             )
@@ -187,6 +186,8 @@ class Casework:
     def _can_cure(self, request: CureRequest) -> None:
         if self._case.attention != "refund_failed":
             raise ApplicationError("no refund of this return waits for a cure")
+        if self._case.cure is not None:
+            raise ApplicationError(f"{self._case.cure.by} has cured it already: {self._case.cure.how}")
 
     @workflow.update(description="Try a parked letter again, by its key.")
     def retry_step(self, request: StepRequest) -> ReturnStatus:

@@ -54,6 +54,8 @@ class WooCommerceShop:
         changes = tuple(_changed(each, since) for each in _objects(found))
         _not_ignored(changes, since)
         total, pages = _number(headers, "x-wp-total"), _number(headers, "x-wp-totalpages")
+        if not pages and len(changes) >= ORDERS_AT_ONCE:
+            raise ShopRefused("it does not tell how many pages there are (X-WP-TotalPages)")
         following = f"{number + 1}/{total}" if number < pages else None
         if total < before and number > 1:
             # One was thrown away, so that a later one has slipped into the page that was read before.
