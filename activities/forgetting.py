@@ -37,18 +37,18 @@ class Forget:
     async def tell_mailer(self, request: ErasureRequest) -> None:
         """Have the mail provider forget the addresses, which are forgotten here as well once it was told.
 
-        Raises a retryable `ApplicationError` while it does not listen; the receipt says so meanwhile.
+        Raises a retryable `ApplicationError` while it does not listen, and when it refuses, even for good:
+        the receipt then says why, and the erasure is unfinished until a person has cured it.
         """
         addresses = (await self._ledger.pending_erasure(request.customer_id, self._now())).addresses
         if not addresses:
             return
         try:
-            told, done = await self._told(addresses), True
+            told = await self._told(addresses)
         except (Refused, Unclear) as error:
-            told, done = error.reason, isinstance(error, Refused) and error.permanent
-        await self._ledger.note_mailer(request.customer_id, told, done=done)
-        if not done:
-            raise ApplicationError(told, type="MailerNotTold")
+            await self._ledger.note_mailer(request.customer_id, error.reason)
+            raise ApplicationError(error.reason, type="MailerNotTold") from None
+        await self._ledger.note_mailer(request.customer_id, told, taken=addresses)
 
     async def _told(self, addresses: tuple[str, ...]) -> str:
         if not isinstance(self._mailer, Forgetting):

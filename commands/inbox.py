@@ -70,7 +70,7 @@ async def _replay(numbers: list[int] | None, as_json: bool) -> int:
         for row in wanted:
             if row.raw is not None and (numbers is None or row.number in numbers):
                 # Reading is work for the processor; other rows of the ledger may go on meanwhile.
-                again = await ledger.named(await asyncio.to_thread(read_again, row), now)
+                again = await ledger.named(await asyncio.to_thread(read_again, row))
                 sent += [row.number] if await ledger.reread_inbox(row.number, again, now) else []
     missed = sorted(set(numbers or []) - set(sent))
     if as_json:

@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64encode
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -97,13 +98,15 @@ class Erasures(Permissions):
             busy = (await db.execute(flying)).scalar_one()
         return Pending(addresses=tuple(addresses), busy_until=busy)
 
-    async def note_mailer(self, customer_id: str, told: str, *, done: bool) -> None:
-        """Write into the receipt what came of telling the mail provider; with the addresses gone once that
-        is done."""
-        values: dict[str, Any] = {"mailer": told} | ({"addresses": []} if done else {})
+    async def note_mailer(self, customer_id: str, told: str, *, taken: Collection[str] = ()) -> None:
+        """Write into the receipt what came of telling the mail provider, without the addresses that it has
+        taken. What was asked for meanwhile stays."""
         async with self.writing() as db:
-            which = erasures.c.customer_id == customer_id
-            await db.execute(update(erasures).where(which).values(values))
+            await lock_customer(db, customer_id)
+            if kept := await _earlier(db, customer_id):
+                left = [each for each in kept["addresses"] if each not in taken]
+                which = erasures.c.customer_id == customer_id
+                await db.execute(update(erasures).where(which).values(mailer=told, addresses=left))
 
     async def finish_erasure(self, customer_id: str, now: datetime) -> bool:
         """Wipe what the database itself still holds of emptied rows, and close the receipt; False where

@@ -14,11 +14,13 @@ from journey.facts import Model
 from journey.times import Instant
 from ledger.database import insert_into
 from ledger.door_tables import inbox, parcels, provider_events
-from ledger.incoming import Acceptance, Deed, Incoming
+from ledger.incoming import ERASE, Acceptance, Deed, Incoming
 from ledger.missing import Missing
 from ledger.money_tables import payments
+from ledger.orders import keep_orders
 from ledger.people import keep_people
-from ledger.tables import Moment, orders
+from ledger.tables import Moment
+from ledger.whom import keep_until_told
 
 
 class InboxState(StrEnum):
@@ -81,9 +83,12 @@ class Inbox(Missing):
 
     async def _keep_what_they_tell(self, db: AsyncConnection, new: list[Incoming], now: datetime) -> None:
         await keep_people(self, db, [each.person for each in new if each.person is not None])
-        pointers = [each.pointer for each in new if each.pointer is not None]
-        rows = [{**pointer.model_dump(), "address": list(pointer.address)} for pointer in pointers]
-        await self.upsert_all(db, orders, rows, [orders.c.order_id])
+        wishes = [each.wish for each in new if each.wish is not None and each.wish.kind == ERASE]
+        await keep_until_told(self, db, wishes, now)
+        pointers = [
+            (each.pointer, each.person.at if each.person else now) for each in new if each.pointer is not None
+        ]
+        await keep_orders(self, db, pointers)
         paid = [each.payment.model_dump() for each in new if each.payment is not None]
         if paid:
             await db.execute(self.insert(payments).on_conflict_do_nothing(), paid)
@@ -94,7 +99,7 @@ class Inbox(Missing):
         if events:
             await db.execute(self.insert(provider_events).on_conflict_do_nothing(), events)
         if pointers:
-            await _wake(db, [pointer.order_id for pointer in pointers], now)
+            await _wake(db, [pointer.order_id for pointer, _ in pointers], now)
 
     async def claim_inbox(self, most: int, now: datetime, lease: timedelta) -> list[InboxRow]:
         """Take undelivered rows, the oldest first; nobody else gets them before the lease ends."""

@@ -72,8 +72,8 @@ class ProviderEvent(Model):
 
 
 class Wish(Model):
-    """A deed about whoever has an address, where the sender knows no more. Personal: `Ledger.named` puts
-    deeds about ids in its place before it goes into the inbox."""
+    """A deed about whoever has an address, where the sender knows no more. Personal, and never in the
+    inbox: `Ledger.named` adds the deeds about ids, and the address is kept beside them while it is needed."""
 
     kind: str
     email: EmailStr

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -71,9 +71,9 @@ class MortalLedger(Ledger):
         self._die_at(Point.AFTER_ROWS)
         return told
 
-    async def note_mailer(self, customer_id: str, told: str, *, done: bool) -> None:
+    async def note_mailer(self, customer_id: str, told: str, *, taken: Collection[str] = ()) -> None:
         self._die_at(Point.AFTER_TELLING)
-        await super().note_mailer(customer_id, told, done=done)
+        await super().note_mailer(customer_id, told, taken=taken)
         self._die_at(Point.AFTER_NOTE)
 
     async def finish_erasure(self, customer_id: str, now: datetime) -> bool:

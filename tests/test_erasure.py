@@ -1,7 +1,8 @@
 """Forgetting a customer: nothing of them is found afterwards, and it may be killed and done again."""
 
 import json
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from ledger.customers import Profile
 from ledger.database import Place
 from ledger.inbox import InboxState
 from ledger.incoming import ERASE
+from ledger.orders import OrderPointer
 from ledger.permissions import SuppressionReason
 from ledger.returns import Paper
 from runtime.delivery import Delivery
@@ -96,7 +98,7 @@ async def test_nothing_planted_is_found_after_a_customer_is_forgotten(
         receipt = await ledger.erase_customer(ANN, datetime.now(UTC))
     counts = {"inbox": 1, "orders": 1, "papers": 1, "consents": 2, "customers": 1}
     assert {name: count for name, count in receipt.receipt.items() if count} == counts
-    await ledger.note_mailer(ANN, "told", done=True)
+    await ledger.note_mailer(ANN, "told", taken=["planted@more.example"])
     assert await ledger.finish_erasure(ANN, datetime.now(UTC))
     left = await _everything(ledger)
     assert [word for word in PLANTED if word in left] == []
@@ -112,6 +114,27 @@ async def test_what_is_told_late_of_a_forgotten_customer_is_not_taken_in_again(l
     async with open_world(ledger) as world:
         await world.post("shopify", payloads.shopify_order(updated_at="2026-03-01T11:00:00-05:00"))
     assert await ledger.profile(ANN) is None
+    left = await everything(ledger, "customers", "orders")
+    assert [word for word in PLANTED if word in left] == []
+    assert ANN in left
+
+
+async def test_an_order_from_before_its_customer_was_forgotten_comes_without_a_name(ledger: Ledger) -> None:
+    await ledger.erase_customer("c_ann", NOON)
+    for order_id, placed_at in (("1001", NOON), ("1002", NOON + timedelta(seconds=1))):
+        order = OrderPointer(
+            order_id=order_id,
+            customer_id="c_ann",
+            placed_at=placed_at,
+            recipient="Ann",
+            address=("Street 1",),
+        )
+        await ledger.keep_order(order)
+    before, since = await ledger.order("1001"), await ledger.order("1002")
+    assert before is not None
+    assert since is not None
+    assert (before.customer_id, before.recipient, before.address) == ("c_ann", None, ())
+    assert (since.recipient, since.address) == ("Ann", ("Street 1",))
 
 
 async def test_a_forgotten_customer_gets_no_letter_and_the_journey_goes_on(ledger: Ledger) -> None:
@@ -164,6 +187,53 @@ async def test_a_provider_that_does_not_listen_is_told_again_and_the_receipt_say
     assert (told.mailer, told.done_at is not None) == ("sendgrid: job job-2", True)
 
 
+async def test_what_a_provider_refuses_for_good_is_kept_for_a_person(
+    ledger: Ledger, sendgrid: FakeSendGrid
+) -> None:
+    await _filled(ledger)
+    steps = Forget(ledger, SendGridMailer("key", sendgrid.host, timeout=5))
+    request = ErasureRequest(customer_id=ANN)
+    await steps.empty_rows(request)
+    sendgrid.faults.append(Fault.BAD_LETTER)
+    with pytest.raises(ApplicationError, match="400"):
+        await steps.tell_mailer(request)
+    assert not await steps.wipe_traces(request)
+    (unfinished,) = [each for each in await ledger.erasures() if not each.done_at]
+    assert (unfinished.customer_id, unfinished.mailer) == (ANN, "sendgrid answered 400 about subject")
+    assert (await ledger.pending_erasure(ANN, NOON)).addresses == ("planted@more.example",)
+    await steps.tell_mailer(request)
+    assert await steps.wipe_traces(request)
+    assert sendgrid.erased == ["planted@more.example"]
+
+
+class _SlowMailer(OutboxMailer):
+    """While it is told, the customer comes back under another address, and is forgotten again."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__(ledger)
+        self._own = ledger
+        self.told: list[str] = []
+
+    async def forget(self, addresses: Sequence[str]) -> str:
+        if not self.told:
+            await self._own.keep_customer(Profile(customer_id="c_ann", email="ann@new.example"))
+            await self._own.erase_customer("c_ann", NOON)
+        self.told += addresses
+        return "told"
+
+
+async def test_an_address_that_turns_up_while_the_provider_is_told_is_told_as_well(ledger: Ledger) -> None:
+    await ledger.keep_customer(Profile(customer_id="c_ann", email="ann@old.example"))
+    mailer = _SlowMailer(ledger)
+    steps, request = Forget(ledger, mailer), ErasureRequest(customer_id="c_ann")
+    await steps.empty_rows(request)
+    await steps.tell_mailer(request)
+    assert not await steps.wipe_traces(request)
+    await steps.tell_mailer(request)
+    assert await steps.wipe_traces(request)
+    assert mailer.told == ["ann@old.example", "ann@new.example"]
+
+
 async def test_a_mailer_that_keeps_nothing_to_ask_for_is_named_in_the_receipt(ledger: Ledger) -> None:
     await _filled(ledger)
     steps = Forget(ledger, SmtpMailer(SmtpServer("127.0.0.1")))
@@ -198,7 +268,7 @@ async def test_who_must_not_be_written_to_stays_so_without_the_address_being_kep
     await ledger.suppress("c_ann", SuppressionReason.SPAM_REPORT, "test", NOON)
     await ledger.suppress("c_ann", SuppressionReason.BOUNCE, "test", NOON)
     await ledger.erase_customer("c_ann", NOON)
-    await ledger.note_mailer("c_ann", "told", done=True)
+    await ledger.note_mailer("c_ann", "told", taken=["Ann@shop.example"])
     kept = await everything(ledger, "suppressions", "sends", "erasures")
     assert "shop.example" not in kept.lower()
     assert plain_hash("ann@shop.example") not in kept
@@ -245,6 +315,9 @@ async def test_shopify_s_wishes_are_fulfilled_by_whatever_it_knows(ledger: Ledge
             await steps.empty_rows(request)
             await steps.tell_mailer(request)
             assert await steps.wipe_traces(request)
+        assert "lanted" not in (await _everything(ledger)).lower()
+        assert (await world.post("shopify", redact)).json() == {"result": "repeated"}
+        assert all(each.done_at for each in await ledger.erasures())
         assert "lanted" not in (await _everything(ledger)).lower()
         ask = payloads.SHOPIFY_DATA_REQUEST | {"customer": {"email": "nobody@mail.example"}}
         await world.post("shopify", ask)
