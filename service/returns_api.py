@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Body, HTTPException, Path
+from temporalio.client import Client
 from temporalio.service import RPCError
 
 from journey.return_contract import BY_OPERATOR, CancelRequest, CureRequest, DecisionRequest
@@ -194,20 +196,27 @@ async def _acted(  # noqa: PLR0913, PLR0917
     with asking():
         try:
             status = await update_return(client, row.order_id, row.return_id, name, wanted, key)
-        except UnknownReturn:
-            # One that is over has no journey to ask; one whose journey has not begun will have one.
-            if (row := await _row(return_id, doors)).closed_at is None:
-                await start_again(client, doors.ledger, row, doors.playbook)
-                raise HTTPException(
-                    503, "the return has not begun yet; ask again", {"Retry-After": "1"}
-                ) from None
-            raise Refused("this return is over", None) from None
-        except Refused:
-            status = await return_status(client, row.order_id, row.return_id)
-            if not _was_said(wanted, ReturnView.of_status(status, None)):
-                raise
-    view = ReturnView.of_status(status, await _words(row, caller, doors))
+            view = ReturnView.of_status(status, await _words(row, caller, doors))
+        except (Refused, UnknownReturn) as problem:
+            view = await _as_it_is(client, return_id, caller, doors)
+            if not _was_said(wanted, view):
+                over = Refused("this return is over", None)
+                raise (problem if isinstance(problem, Refused) else over) from None
     return view if Scope.RETURNS_READ in caller.scopes else ReturnStep.of(view)
+
+
+async def _as_it_is(client: Client, return_id: str, caller: ApiKey, doors: Doors) -> ReturnView:
+    """From its journey; one that is over has none to ask, and one that has not begun will have one."""
+    row = await _row(return_id, doors)
+    if row.closed_at is None:
+        with suppress(UnknownReturn):
+            status = await return_status(client, row.order_id, row.return_id)
+            return ReturnView.of_status(status, await _words(row, caller, doors))
+        row = await _row(return_id, doors)
+    if row.closed_at is None:
+        await start_again(client, doors.ledger, row, doors.playbook)
+        raise HTTPException(503, "the return has not begun yet; ask again", {"Retry-After": "1"})
+    return await _written(row, caller, doors)
 
 
 def _was_said(wanted: DecisionRequest | CancelRequest | CureRequest, view: ReturnView) -> bool:

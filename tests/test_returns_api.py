@@ -191,6 +191,9 @@ async def test_much_money_needs_a_second_person(opened: tuple[World, Doors]) -> 
     assert (await decided("op_bo", approve=False)).status_code == 409
     told = await seen(doors, f"/v1/returns/{asked['id']}", lambda view: view["closed_at"])
     assert (told["outcome"], told["decided_by"]) == ("refunded", "op_bo")
+    # Whoever lost the answer and says it again after the end is answered as before.
+    assert (await decided("op_bo", approve=True)).json()["approved"] is True
+    assert (await decided("op_bo", approve=False)).status_code == 409
 
 
 MONEY = (Scope.RETURNS_WRITE, Scope.RETURNS_DECIDE, Scope.REFUNDS_WRITE)
