@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from activities.providers.shopify_whole import CUT
 from activities.shops import Changed
 
 Node = dict[str, Any]
@@ -18,7 +19,12 @@ def changes_of(order: Node, since: datetime) -> tuple[Changed, ...]:
     try:
         return tuple(_changes(order))
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-        return (Changed(since, {"line_items": None, "financial_status": None, "told": order}),)
+        return (Changed(since, _for_people(order)),)
+
+
+def _for_people(told: Any) -> Node:
+    """What no translator understands, and is parked for that."""
+    return {"line_items": None, "financial_status": None, "told": told}
 
 
 def _changes(order: Node) -> Iterator[Changed]:
@@ -35,6 +41,8 @@ def _changes(order: Node) -> Iterator[Changed]:
     for asked in order["returns"]["nodes"]:
         if asked["status"] == "REQUESTED":
             yield Changed(_at(order["updatedAt"]), _return(order_id, asked))
+    for name in order.get(CUT, ()):
+        yield Changed(_at(order["updatedAt"]), _for_people({"order": order_id, "has too many": name}))
 
 
 def _order(order: Node) -> Node:

@@ -102,6 +102,23 @@ def _field(value: Any, each: Selection, variables: dict[str, Any]) -> Any:
     return answered(value, each.of, variables)
 
 
+def cost(wanted: list[Selection], variables: dict[str, Any]) -> int:
+    """Points, by the dearest rule that Shopify has published: one for each object that may be returned, and
+    two for a connection."""
+    return sum(_cost(each, variables) for each in wanted)
+
+
+def _cost(each: Selection, variables: dict[str, Any]) -> int:
+    if not each.of or each.name == "pageInfo":
+        return 0
+    children = cost(each.of, variables)
+    if "first" not in each.args:
+        return children + 1
+    size = int(_argument(each.args["first"], variables))
+    paged = [of for of in each.of if of.name == "nodes"]
+    return 2 + size * cost(paged, variables) if paged else size * (children + 1)
+
+
 def _argument(text: str, variables: dict[str, Any]) -> Any:
     if text.startswith("$"):
         return variables[text[1:]]
