@@ -39,8 +39,7 @@ def _changes(order: Node) -> Iterator[Changed]:
     for refund in order["refunds"]:
         yield Changed(_at(refund["createdAt"] or order["updatedAt"]), _refund(order_id, refund))
     for asked in order["returns"]["nodes"]:
-        if asked["status"] == "REQUESTED":
-            yield Changed(_at(order["updatedAt"]), _return(order_id, asked))
+        yield Changed(_at(order["updatedAt"]), _return(order_id, asked))
     for name in order.get(CUT, ()):
         yield Changed(_at(order["updatedAt"]), _for_people({"order": order_id, "has too many": name}))
 
@@ -164,9 +163,11 @@ def _refund(order_id: int, refund: Node) -> Node:
 
 
 def _return(order_id: int, asked: Node) -> Node:
+    """Asked for, approved or over, by its status."""
     parts = [part for part in asked["returnLineItems"]["nodes"] if part.get("fulfillmentLineItem")]
     return {
         "id": _number(asked["id"]),
+        "admin_graphql_api_id": asked["id"],
         "order": {"id": order_id},
         "status": _word(asked["status"]),
         "return_line_items": [

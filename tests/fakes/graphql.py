@@ -91,15 +91,20 @@ def answered(value: Any, wanted: list[Selection], variables: dict[str, Any]) -> 
 
 def _field(value: Any, each: Selection, variables: dict[str, Any]) -> Any:
     args = {name: _argument(text, variables) for name, text in each.args.items()}
+    return answered(paged(value, args), each.of, variables)
+
+
+def paged(value: Any, args: dict[str, Any]) -> Any:
+    """As much of a list as was asked for; anything else as it is."""
     if isinstance(value, Connection):
         start = int(args["after"]) if args.get("after") else 0
         page = value[start : start + args["first"]]
         more = len(value) > start + len(page)
         info = {"hasNextPage": more, "endCursor": str(start + len(page)) if page else None}
-        return answered({"nodes": page, "pageInfo": info}, each.of, variables)
+        return {"nodes": page, "pageInfo": info}
     if isinstance(value, list) and "first" in args:
-        value = value[: args["first"]]
-    return answered(value, each.of, variables)
+        return value[: args["first"]]
+    return value
 
 
 def cost(wanted: list[Selection], variables: dict[str, Any]) -> int:
