@@ -16,7 +16,12 @@ from service.sources.shopify_orders import (
     refund_told,
     return_told,
 )
-from service.sources.shopify_people import data_request_told, redaction_told, shop_redaction_told
+from service.sources.shopify_people import (
+    consent_told,
+    data_request_told,
+    redaction_told,
+    shop_redaction_told,
+)
 from service.sources.source import NotReadable, Post, Source, Told, hmac_fits
 from service.sources.values import base64_bytes
 
@@ -25,6 +30,7 @@ _TOPICS = {
     "fulfillment_id+happened_at": fulfillment_event_told,
     "line_items+tracking_company": fulfillment_told,
     "refund_line_items": refund_told,
+    "customer_id+email_marketing_consent": consent_told,
     "orders_to_redact": redaction_told,
     "data_request": data_request_told,
     "shop_id+shop_domain": shop_redaction_told,
