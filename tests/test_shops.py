@@ -88,7 +88,7 @@ def facts(source: str, bodies: list[dict[str, Any]]) -> dict[str, dict[str, Any]
 
 def _more(each: Incoming) -> dict[str, Any]:
     person = each.person.model_dump() if each.person else None
-    return {"order": each.order_id, "person": person, "pointer": each.pointer}
+    return {"told of": each.order_id, "person": person, "pointer": each.pointer}
 
 
 def sell(fake: FakeShopify, *numbers: int, **changes: Any) -> None:
@@ -115,6 +115,18 @@ async def test_shopify_s_api_and_its_webhooks_tell_the_same_facts(
     by_api = facts("shopify", [change.body for change in await everything(shop)])
     assert by_api == facts("shopify", webhooks)
     assert len(by_api) == 8
+
+
+async def test_what_shopify_s_webhooks_say_no_more_its_api_still_tells(
+    shop: ShopifyShop, shopify_shop: FakeShopify
+) -> None:
+    order = payloads.shopify_order()
+    shopify_shop.orders = {order["id"]: order}
+    [asked] = facts("shopify", [change.body for change in await everything(shop)]).values()
+    [posted] = facts("shopify", [payloads.as_posted(order)]).values()
+    assert (asked["order"].pop("first_order"), posted["order"].pop("first_order", False)) == (True, False)
+    assert (asked["person"].pop("consent")["granted"], posted["person"].pop("consent")) == (True, None)
+    assert asked == posted
 
 
 async def test_a_cancelled_order_and_one_of_a_guest_are_told_alike(
