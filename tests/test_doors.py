@@ -216,7 +216,11 @@ async def _asked(world: World, order_id: str, kind: str) -> JourneyStatus:
         status = JourneyStatus.model_validate(answer.json())
         return status if any(each.kind == kind for each in status.happened) else None
 
-    return await until(ask)
+    try:
+        return await until(ask)
+    except TimeoutError as error:
+        error.add_note(f"the inbox: {await world.ledger.inbox_rows()}")
+        raise
 
 
 async def test_a_fact_that_comes_after_the_end_is_kept_and_said_so(server: Server, tmp_path: Path) -> None:
