@@ -17,7 +17,7 @@ from activities.messages import Messages
 from activities.providers.outbox import OutboxMailer
 from journey.contract import JourneyStatus
 from ledger import Ledger
-from ledger.inbox import InboxState
+from ledger.inbox import InboxRow, InboxState
 from ledger.keys import Scope
 from runtime import delivery, orders
 from runtime.delivery import Delivery
@@ -206,6 +206,32 @@ async def test_what_temporal_cannot_take_for_hours_is_not_given_up(
         times[0] += timedelta(minutes=5)
     [row] = await ledger.inbox_rows()
     assert (row.state, row.attempts) == (InboxState.RECEIVED, 0)
+
+
+async def test_a_dispatcher_outlives_what_was_cancelled_beneath_it(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = cast(Client, object())
+    dispatcher = Dispatcher(Delivery(ledger, DEFAULT), lambda: client)
+    claimed = [0]
+
+    async def cancelled(*_: object) -> list[InboxRow]:
+        claimed[0] += 1
+        if claimed[0] == 1:
+            raise asyncio.CancelledError
+        return []
+
+    monkeypatch.setattr(ledger, "claim_inbox", cancelled)
+    running = asyncio.create_task(dispatcher.run())
+
+    async def again() -> bool:
+        return claimed[0] > 1
+
+    assert await until(again)
+    assert not running.done()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
 
 
 @pytest.mark.parametrize(("status", "tries"), [("INVALID_ARGUMENT", 1), ("FAILED_PRECONDITION", 10)])
