@@ -105,10 +105,20 @@ class Parcel(Model):
 
 
 class Closing(Stamped):
-    """How a return ended."""
+    """How a return ended. What was paid back was paid back, whatever else is said of the same return before
+    or after: a shop's platform may say no more than that it is over."""
 
     outcome: ReturnOutcome
     lines: tuple[LineQuantity, ...] = ()
+
+    @property
+    def pays_back(self) -> bool:
+        return self.outcome in (ReturnOutcome.REFUNDED, ReturnOutcome.CREDITED)
+
+    @property
+    def rank(self) -> tuple[Any, ...]:
+        # A run from before this rule took the latest word, and keeps what it took.
+        return (self.pays_back, self.at, self.fact_id)
 
 
 class Return(Model):
@@ -126,10 +136,7 @@ class Return(Model):
     @property
     def kept_nothing(self) -> bool:
         """Whether the customer ended without the goods."""
-        return self.closed is not None and self.closed.outcome in (
-            ReturnOutcome.REFUNDED,
-            ReturnOutcome.CREDITED,
-        )
+        return self.closed is not None and self.closed.pays_back
 
     def concerns(self, line_id: str) -> bool:
         lines = (self.closed and self.closed.lines) or self.opened_lines

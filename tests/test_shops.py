@@ -108,13 +108,14 @@ async def test_shopify_s_api_and_its_webhooks_tell_the_same_facts(
         payloads.shopify_event(id=7, status="delivered", estimated_delivery_at="2026-03-05T12:00:00Z"),
         payloads.SHOPIFY_REFUND,
         payloads.SHOPIFY_RETURN,
+        payloads.SHOPIFY_REFUND | {"id": 7, "return": {"id": payloads.SHOPIFY_RETURN["id"]}},
     ]
     shopify_shop.orders = {order["id"]: order}
     shopify_shop.fulfillments, shopify_shop.events = [webhooks[1]], webhooks[2:4]
-    shopify_shop.refunds, shopify_shop.returns = [webhooks[4]], [webhooks[5]]
+    shopify_shop.refunds, shopify_shop.returns = [webhooks[4], webhooks[6]], [webhooks[5]]
     by_api = facts("shopify", [change.body for change in await everything(shop)])
     assert by_api == facts("shopify", webhooks)
-    assert len(by_api) == 8
+    assert len(by_api) == 9
 
 
 async def test_what_shopify_s_webhooks_say_no_more_its_api_still_tells(

@@ -151,6 +151,7 @@ def _refund(order_id: int, refund: Node) -> Node:
         "id": _number(refund["legacyResourceId"]),
         "order_id": order_id,
         "created_at": refund["createdAt"],
+        "return": {"id": _number(refund["return"]["id"])} if refund["return"] else None,
         "refund_line_items": [
             {
                 "line_item_id": _number(part["lineItem"]["id"]),

@@ -35,6 +35,7 @@ _FULFILLMENT = f"""
 
 _REFUND = f"""
     id legacyResourceId createdAt
+    return {{ id }}
     {_list("refundLineItems", "first: $lines")}
 """
 

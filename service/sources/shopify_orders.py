@@ -37,7 +37,7 @@ _NOT_SENT = {"pending", "open", "cancelled", "error", "failure"}
 _ENDED = {
     "canceled": ReturnOutcome.CANCELLED,
     "declined": ReturnOutcome.REFUSED,
-    # It does not say how. What was paid back, refunds tell by themselves.
+    # It does not say how. A refund of this return does, and counts whichever comes first.
     "closed": ReturnOutcome.EXCHANGED,
 }
 """The values of `ReturnStatus` of a return that is over."""
@@ -257,28 +257,37 @@ class _RefundItem(Wire):
     restock_type: Loose = ""
 
 
+class _OfReturn(Wire):
+    id: Id
+
+
 class _Refund(Wire):
     id: Id
     order_id: Id
     created_at: Loose = ""
+    of_return: _OfReturn | None = Field(default=None, alias="return")
     refund_line_items: tuple[_RefundItem, ...] = Field(max_length=500)
 
 
 def refund_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
-    """`refunds/create`: goods that came back and are paid back. Money alone, and goods that were never sent
-    (`cancel`), are no return."""
+    """`refunds/create`: goods that came back and are paid back. Since version 2025-04 it names the return
+    that it is for, which ends by it. Other refunds of money alone, and goods that were never sent (`cancel`),
+    are no return."""
     refund = _Refund.model_validate(data)
     lines = tuple(
         LineQuantity(line_id=item.line_item_id, quantity=item.quantity)
         for item in refund.refund_line_items
         if item.quantity and item.restock_type != "cancel"
     )
-    if lines:
+    of = refund.of_return.id if refund.of_return else None
+    if lines or of:
+        # With the return in its id, since a webhook of an older version does not name it, and the API does.
+        own = f"shopify:refund:{refund.id}"
         closed = ReturnClosed(
-            fact_id=f"shopify:refund:{refund.id}",
+            fact_id=f"{own}:of:{of}" if of else own,
             at=moment(refund.created_at) or at,
             source="shopify",
-            return_id=f"refund-{refund.id}",
+            return_id=of or f"refund-{refund.id}",
             outcome=ReturnOutcome.REFUNDED,
             lines=lines,
         )

@@ -1,0 +1,93 @@
+"""What becomes of an order at Shopify, from its webhooks to the letters that follow from them."""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from journey.facts import LineQuantity, ReturnOutcome, understand
+from journey.fold import fold
+from journey.plan import PlannedStep, Standing, plan
+from journey.state import JourneyState, OrderState
+from ledger.incoming import Incoming
+from runtime.playbooks import load_playbook
+from service.sources.all import translate
+from tests import payloads
+
+DEFAULT = load_playbook(Path("playbooks/default.yaml"))
+NOW = datetime(2026, 3, 20, 16, tzinfo=UTC)
+LINE = payloads.shopify_order()["line_items"][0]
+RETURN = str(payloads.SHOPIFY_RETURN["id"])
+REFUND = payloads.SHOPIFY_REFUND | {"return": {"id": payloads.SHOPIFY_RETURN["id"]}}
+
+
+def told(body: dict[str, Any], at: datetime = NOW) -> list[Incoming]:
+    return translate("shopify", json.dumps(body).encode(), at)
+
+
+def known(bodies: Iterable[dict[str, Any]]) -> OrderState:
+    """What an order's journey knows after these webhooks, each an hour after the one before."""
+    state = OrderState()
+    for hours, body in enumerate(bodies):
+        at = NOW + timedelta(hours=hours)
+        for each in told(body, at):
+            for deed in each.deeds:
+                state = fold(state, understand(deed.kind, deed.body, at))
+    return state
+
+
+def ahead(bodies: Iterable[dict[str, Any]], now: datetime) -> dict[str, PlannedStep]:
+    state = JourneyState(facts=known(bodies))
+    return {planned.key: planned for planned in plan(state, DEFAULT, now)}
+
+
+def delivered() -> list[dict[str, Any]]:
+    return [
+        payloads.shopify_order(),
+        payloads.shopify_fulfillment(),
+        payloads.shopify_event(status="delivered"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "ends", list(permutations([payloads.SHOPIFY_RETURN, REFUND, payloads.shopify_return_over("closed")]))
+)
+def test_a_return_that_is_refunded_at_shopify_is_one_return_and_refunded_whatever_comes_first(
+    ends: tuple[dict[str, Any], ...],
+) -> None:
+    returns = known([*delivered(), *ends]).returns
+    assert list(returns) == [RETURN]
+    closed = returns[RETURN].closed
+    assert closed is not None
+    assert (closed.outcome, f"{closed.at:%m-%d %H:%M}") == (ReturnOutcome.REFUNDED, "03-20 15:00")
+
+
+def test_a_return_that_is_refunded_at_shopify_holds_no_letter_back() -> None:
+    opened = [*delivered(), payloads.SHOPIFY_RETURN]
+    soon = datetime(2026, 3, 21, tzinfo=UTC)
+    assert ahead(opened, soon)["feedback_request"].standing is Standing.HELD
+    assert ahead([*opened, REFUND], soon)["feedback_request"].why == "returned"
+
+
+def test_two_refunds_of_one_return_are_for_the_lines_of_both() -> None:
+    first = REFUND | {"id": 1, "refund_line_items": [{"line_item_id": 1, "quantity": 2}]}
+    second = REFUND | {"id": 2, "refund_line_items": [{"line_item_id": 2, "quantity": 1}]}
+    for bodies in ([first, second], [second, first], [first, second, first]):
+        closed = known(bodies).returns[RETURN].closed
+        assert closed is not None
+        assert closed.lines == (LineQuantity(line_id="1", quantity=2), LineQuantity(line_id="2", quantity=1))
+
+
+def test_a_refund_that_names_no_return_is_a_return_of_its_own() -> None:
+    assert list(known([payloads.SHOPIFY_REFUND]).returns) == [f"refund-{payloads.SHOPIFY_REFUND['id']}"]
+    assert list(known([payloads.SHOPIFY_REFUND | {"return": None}]).returns) != [RETURN]
+
+
+def test_money_alone_is_no_return_unless_it_is_given_for_one() -> None:
+    money: dict[str, Any] = {"refund_line_items": []}
+    assert known([payloads.SHOPIFY_REFUND | money]).returns == {}
+    assert known([REFUND | money]).returns[RETURN].kept_nothing
