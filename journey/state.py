@@ -62,7 +62,8 @@ class Place(Stamped):
 
 
 _ON_THE_WAY = {CarrierStatus.LABEL_MADE: 0, CarrierStatus.UNKNOWN: 0, CarrierStatus.HANDED_OVER: 1}
-_ARRIVED = {CarrierStatus.DELIVERED: 3, CarrierStatus.RETURNING: 3}
+# Scans that follow do not bring back what was called off, but what is delivered is there all the same.
+_ARRIVED = {CarrierStatus.CANCELLED: 3, CarrierStatus.DELIVERED: 4, CarrierStatus.RETURNING: 4}
 _PROGRESS = {status: {**_ON_THE_WAY, **_ARRIVED}.get(status, 2) for status in CarrierStatus}
 
 
@@ -102,6 +103,11 @@ class Parcel(Model):
     @property
     def delivered_at(self) -> datetime | None:
         return self.reached.get(CarrierStatus.DELIVERED)
+
+    @property
+    def called_off(self) -> bool:
+        """Whether it is not coming, and so was never sent."""
+        return self.checkpoint is not None and self.checkpoint.status is CarrierStatus.CANCELLED
 
 
 class Closing(Stamped):
@@ -183,6 +189,11 @@ class OrderState(Model):
     rating: Rating | None = None
     reordered: dict[str, Instant] = Field(default_factory=dict, description="By sku: the latest time.")
     story: tuple[Happening, ...] = Field(default=(), description="The latest happenings, oldest first.")
+
+    @property
+    def sent(self) -> tuple[Parcel, ...]:
+        """The parcels that were not called off."""
+        return tuple(parcel for parcel in self.parcels.values() if not parcel.called_off)
 
     @property
     def order(self) -> Order:

@@ -11,7 +11,7 @@ import pytest
 
 from journey.facts import LineQuantity, ReturnOutcome, understand
 from journey.fold import fold
-from journey.plan import PlannedStep, Standing, plan
+from journey.plan import PlannedStep, Stage, Standing, plan, stage
 from journey.state import JourneyState, OrderState
 from ledger.incoming import Incoming
 from runtime.playbooks import load_playbook
@@ -91,3 +91,34 @@ def test_money_alone_is_no_return_unless_it_is_given_for_one() -> None:
     money: dict[str, Any] = {"refund_line_items": []}
     assert known([payloads.SHOPIFY_REFUND | money]).returns == {}
     assert known([REFUND | money]).returns[RETURN].kept_nothing
+
+
+CALLED_OFF = payloads.shopify_fulfillment(status="cancelled", updated_at="2026-03-03T09:00:00-05:00")
+
+
+@pytest.mark.parametrize("bodies", list(permutations([*delivered()[:2], CALLED_OFF])))
+def test_of_a_fulfillment_that_is_cancelled_no_letter_follows(bodies: tuple[dict[str, Any], ...]) -> None:
+    planned = ahead(bodies, datetime(2026, 3, 9, 18, tzinfo=UTC))
+    of_parcels = [each for key, each in planned.items() if key.endswith("/123456")]
+    assert len(of_parcels) > 5
+    assert {each.standing for each in of_parcels} <= {Standing.STOPPED, Standing.WAITING}
+    assert planned["stalled/123456"].why == "cancelled"
+    assert stage(known(bodies)) is Stage.PLACED
+    # The control: without the cancellation, it says that the parcel has stalled.
+    not_cancelled = ahead(delivered()[:2], datetime(2026, 3, 9, 18, tzinfo=UTC))
+    assert not_cancelled["stalled/123456"].standing is Standing.DATED
+
+
+def test_goods_of_a_cancelled_fulfillment_that_are_sent_again_are_delivered_once_they_are() -> None:
+    again = payloads.shopify_fulfillment(id=7, created_at="2026-03-04T09:00:00-05:00")
+    arrived = payloads.shopify_event(fulfillment_id=7, id=8, status="delivered")
+    sent_again = [*delivered()[:2], CALLED_OFF, again]
+    assert stage(known(sent_again)) is Stage.SHIPPED
+    assert stage(known([*sent_again, arrived])) is Stage.DELIVERED
+
+
+def test_a_parcel_that_was_called_off_and_arrives_all_the_same_has_arrived() -> None:
+    scan = payloads.shopify_event(id=9, status="in_transit", happened_at="2026-03-08T09:00:00Z")
+    bodies = [*delivered()[:2], scan, CALLED_OFF]
+    assert stage(known(bodies)) is Stage.PLACED
+    assert stage(known([*bodies, delivered()[2]])) is Stage.DELIVERED

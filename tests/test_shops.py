@@ -308,3 +308,13 @@ async def test_a_wrong_key_is_a_refusal(woo_shop: FakeWooCommerce) -> None:
     with pytest.raises(ShopRefused, match="woocommerce answered 401"):
         await shop.changed(SINCE)
     await shop.close()
+
+
+async def test_a_fulfillment_that_is_cancelled_is_told_alike(
+    shop: ShopifyShop, shopify_shop: FakeShopify
+) -> None:
+    order, off = payloads.shopify_order(), payloads.shopify_fulfillment(status="cancelled")
+    shopify_shop.orders, shopify_shop.fulfillments = {order["id"]: order}, [off]
+    by_api = facts("shopify", [change.body for change in await everything(shop)])
+    assert by_api == facts("shopify", [order, off])
+    assert by_api["shopify:123456:cancelled"]["status"] == "cancelled"

@@ -31,8 +31,11 @@ _PAID = {"paid", "partially_paid", "authorized", "partially_refunded", "refunded
 
 _CANCEL_REASONS = {"customer", "fraud", "inventory", "declined", "staff", "other"}
 
-_NOT_SENT = {"pending", "open", "cancelled", "error", "failure"}
-"""The values of `FulfillmentStatus` of what has not left, or never will."""
+_NOT_SENT = {"pending", "open", "error", "failure"}
+"""The values of `FulfillmentStatus` of what has not left, or could not be asked for."""
+
+_CALLED_OFF = "cancelled"
+"""The value of `FulfillmentStatus` of a parcel that was told of, and is not coming."""
 
 _ENDED = {
     "canceled": ReturnOutcome.CANCELLED,
@@ -187,6 +190,9 @@ def fulfillment_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
     if sent.status.lower() in _NOT_SENT:
         return
     shipped_at, changed_at = moment(sent.created_at) or at, moment(sent.updated_at) or at
+    if sent.status.lower() == _CALLED_OFF:
+        yield Told(deeds=[_called_off(sent.id, changed_at)], order_id=sent.order_id)
+        return
     number = label(sent.tracking_number)
     facts = [
         deed(
@@ -205,6 +211,18 @@ def fulfillment_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
     if sent.shipment_status:
         facts.append(_moved(f"{sent.id}:{sent.shipment_status}", sent.id, sent.shipment_status, changed_at))
     yield Told(deeds=facts, order_id=sent.order_id)
+
+
+def _called_off(parcel_id: str, at: datetime) -> Deed:
+    return deed(
+        ParcelMoved(
+            fact_id=f"shopify:{parcel_id}:{_CALLED_OFF}",
+            at=at,
+            source="shopify",
+            parcel_id=parcel_id,
+            status=CarrierStatus.CANCELLED,
+        )
+    )
 
 
 def _quantities(items: tuple[_Shipped, ...]) -> tuple[LineQuantity, ...]:
