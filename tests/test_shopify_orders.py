@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from journey.facts import LineQuantity, ReturnOutcome, understand
+from journey.facts import LineQuantity, Order, ReturnOutcome, understand
 from journey.fold import fold
 from journey.plan import PlannedStep, Stage, Standing, plan, stage
+from journey.proration import paid_for_lines, paid_in_all
 from journey.state import JourneyState, OrderState
 from ledger.incoming import Incoming
 from runtime.playbooks import load_playbook
@@ -122,3 +123,67 @@ def test_a_parcel_that_was_called_off_and_arrives_all_the_same_has_arrived() -> 
     bodies = [*delivered()[:2], scan, CALLED_OFF]
     assert stage(known(bodies)) is Stage.PLACED
     assert stage(known([*bodies, delivered()[2]])) is Stage.DELIVERED
+
+
+def lines(number: int) -> list[dict[str, Any]]:
+    return [LINE | {"id": each} for each in range(1, number + 1)]
+
+
+def placed(body: dict[str, Any]) -> Order:
+    return known([body]).order
+
+
+def test_an_order_of_501_lines_is_kept_with_500_of_them_and_people_are_told_once() -> None:
+    first = told(payloads.shopify_order(line_items=lines(501)))
+    order, note = first
+    assert len(placed(payloads.shopify_order(line_items=lines(501))).lines) == 500
+    assert (order.problem, note.problem) == (
+        "",
+        "an order here has at most 500 lines: of 501, the others are left out",
+    )
+    assert "lanted" not in note.model_dump_json()
+    again = told(payloads.shopify_order(line_items=lines(501), updated_at="2026-03-05T10:00:00Z"))[1]
+    assert (again.event_id, again.body_hash) == (note.event_id, note.body_hash)
+    assert len(told(payloads.shopify_order(line_items=lines(500)))) == 1
+
+
+def test_an_order_of_more_lines_than_are_kept_is_delivered_when_its_parcels_are() -> None:
+    order = payloads.shopify_order(line_items=lines(501)[::-1])
+    parcel = payloads.shopify_fulfillment(line_items=lines(501))
+    arrived = payloads.shopify_event(status="delivered")
+    assert stage(known([order, parcel, arrived])) is Stage.DELIVERED
+    two = [
+        parcel | {"line_items": lines(501)[:7]},
+        payloads.shopify_fulfillment(id=7, line_items=lines(508)[7:]),
+    ]
+    assert stage(known([order, *two, arrived])) is Stage.SHIPPED
+    of_the_other = payloads.shopify_event(status="delivered", id=8, fulfillment_id=7)
+    assert stage(known([order, *two, arrived, of_the_other])) is Stage.DELIVERED
+
+
+def test_refunds_and_returns_of_more_lines_than_are_kept_are_told() -> None:
+    parts = [{"line_item_id": each, "quantity": 1} for each in range(1, 502)]
+    opened = [{"quantity": 1, "fulfillment_line_item": {"line_item": {"id": each}}} for each in range(1, 502)]
+    bodies = [REFUND | {"refund_line_items": parts}, payloads.SHOPIFY_RETURN | {"return_line_items": opened}]
+    told_of = known(bodies).returns[RETURN]
+    assert told_of.closed is not None
+    assert (len(told_of.closed.lines), len(told_of.opened_lines)) == (500, 500)
+
+
+@pytest.mark.parametrize("off", ["-10.00", "-0.01", "-5000.00"])
+def test_a_line_that_takes_something_off_leaves_no_more_to_refund_than_was_paid(off: str) -> None:
+    bought = [LINE | {"id": 1, "price": "33.33"}, LINE | {"id": 2, "quantity": 1, "current_quantity": 1}]
+    discount = LINE | {"id": 3, "name": "Rounding", "price": off, "quantity": 1, "current_quantity": 1}
+    order = placed(payloads.shopify_order(line_items=[bought[0], discount, bought[1]]))
+    assert [line.line_id for line in order.lines] == ["1", "2"]
+    whole = 2 * 3333 + 19900
+    assert paid_in_all(order) == max(0, whole + round(float(off) * 100))
+    assert min(paid_for_lines(order).values()) >= 0
+
+
+def test_a_line_that_takes_something_off_an_order_later_counts_as_well() -> None:
+    later = payloads.shopify_order(
+        updated_at="2026-03-05T10:00:00Z",
+        line_items=[LINE, LINE | {"id": 3, "price": "-10.00", "quantity": 1, "current_quantity": 1}],
+    )
+    assert paid_in_all(known([payloads.shopify_order(), later]).order) == 2 * 19900 - 1000

@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from ledger import Ledger
 from ledger.inbox import InboxState
+from service.sources.all import read_again
 from tests import payloads
 from tests.doors import STANDARD_BEFORE, World, open_world, signed, standard_headers
 from tests.sending import NOON
@@ -367,6 +368,20 @@ async def test_what_shopify_sends_and_we_cannot_read_is_parked_and_acknowledged(
     (row,) = await world.ledger.inbox_rows(InboxState.PARKED)
     assert "line_items.0.quantity" in row.reason
     assert "many" not in row.reason
+
+
+async def test_an_order_with_more_lines_than_are_kept_goes_on_and_the_rest_is_said_once(world: World) -> None:
+    line = payloads.shopify_order()["line_items"][0]
+    order = payloads.shopify_order(line_items=[line | {"id": each} for each in range(1, 502)])
+    for body in (order, order | {"updated_at": "2026-03-05T10:00:00Z"}):
+        assert (await world.post("shopify", body)).json() == {"result": "accepted"}
+    assert [kind for kind, _ in await facts(world)] == ["order_placed", "order_placed", "order_changed"]
+    (note,) = await world.ledger.inbox_rows(InboxState.PARKED)
+    assert note.reason == "an order here has at most 500 lines: of 501, the others are left out"
+    assert note.order_id == "820982911946154508"
+    # Whoever has read it sends it on its way, and it is gone.
+    assert await world.ledger.reread_inbox(note.number, read_again(note), NOON)
+    assert await world.ledger.inbox_rows(InboxState.PARKED) == []
 
 
 async def test_woocommerce_s_ping_is_not_an_order(world: World) -> None:

@@ -1,6 +1,6 @@
 """Shopify's orders, fulfillments, refunds and returns as facts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -22,9 +22,10 @@ from journey.facts import (
     ReturnOutcome,
 )
 from ledger.incoming import Deed
+from service.sources.shopify_lines import MOST_LINES, Item, lines_of, most
 from service.sources.shopify_people import Address, Customer, buyer, pointer
 from service.sources.source import NotReadable, Told, deed
-from service.sources.values import Id, Loose, Wire, country, currency, label, minor_units, moment, url
+from service.sources.values import Id, Loose, Wire, country, currency, label, moment, url
 
 _PAID = {"paid", "partially_paid", "authorized", "partially_refunded", "refunded"}
 """An order begins when its payment is there or certain. A refunded one was paid once."""
@@ -58,31 +59,6 @@ _STATUSES = {
 """The values of `FulfillmentEventStatus` in the Admin API; `failure` says too little to act on."""
 
 
-class _Item(Wire):
-    id: Id
-    sku: Loose = ""
-    title: Loose = ""
-    name: Loose = ""
-    quantity: int = Field(ge=0, le=100_000)
-    current_quantity: int | None = Field(default=None, ge=0, le=100_000)
-    price: str = "0"
-    product_type: Loose = ""
-    variant_id: Loose = ""
-
-    def line(self, of: str) -> Line | None:
-        units = self.quantity if self.current_quantity is None else self.current_quantity
-        if units == 0:
-            return None
-        return Line(
-            line_id=self.id,
-            sku=label(self.sku) or label(self.variant_id) or self.id,
-            title=label(self.name or self.title, 200) or "?",
-            quantity=units,
-            unit_price=minor_units(self.price, of),
-            category=label(self.product_type),
-        )
-
-
 def _not_none(value: Any) -> Any:
     return {} if value is None else value
 
@@ -104,16 +80,14 @@ class _Order(Wire):
     customer: Annotated[Customer, BeforeValidator(_not_none)] = Customer()
     shipping_address: Annotated[Address, BeforeValidator(_not_none)] = Address()
     billing_address: Annotated[Address, BeforeValidator(_not_none)] = Address()
-    line_items: tuple[_Item, ...] = Field(max_length=500)
+    line_items: tuple[Item, ...]
 
     @property
     def address(self) -> Address:
         return self.shipping_address if self.shipping_address.country_code else self.billing_address
 
     def lines(self) -> tuple[Line, ...]:
-        money = currency(self.currency)
-        found = (item.line(money) for item in self.line_items)
-        return tuple(line for line in found if line is not None)
+        return lines_of(self.line_items, currency(self.currency))
 
 
 def order_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
@@ -127,6 +101,14 @@ def order_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
         placed_at = moment(order.processed_at or order.created_at) or at
         own = pointer(order.id, person.profile.customer_id, placed_at, order.address)
         yield Told(deeds=deeds, order_id=order.id, person=person, pointer=own)
+        yield from _left_out(order)
+
+
+def _left_out(order: _Order) -> Iterator[Told]:
+    """A note for people, once for each order."""
+    if (number := len(order.line_items)) > MOST_LINES:
+        note = f"an order here has at most {MOST_LINES} lines: of {number}, the others are left out"
+        yield Told(order_id=order.id, problem=note, part=f"shopify:{order.id}:left-out")
 
 
 def _order_deeds(order: _Order, customer_id: str, zone: str, at: datetime) -> Iterator[Deed]:
@@ -181,7 +163,7 @@ class _Fulfillment(Wire):
     tracking_number: Loose = ""
     tracking_url: Loose = ""
     shipment_status: Loose = ""
-    line_items: tuple[_Shipped, ...] = Field(max_length=500)
+    line_items: tuple[_Shipped, ...]
 
 
 def fulfillment_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
@@ -226,7 +208,12 @@ def _called_off(parcel_id: str, at: datetime) -> Deed:
 
 
 def _quantities(items: tuple[_Shipped, ...]) -> tuple[LineQuantity, ...]:
-    return tuple(LineQuantity(line_id=item.id, quantity=item.quantity) for item in items if item.quantity)
+    return _parts((item.id, item.quantity) for item in items)
+
+
+def _parts(units: Iterable[tuple[str, int]]) -> tuple[LineQuantity, ...]:
+    known = [LineQuantity(line_id=line_id, quantity=quantity) for line_id, quantity in units if quantity]
+    return most(known, lambda part: part.line_id)
 
 
 def _moved(event: str, parcel_id: str, word: str, at: datetime) -> Deed:
@@ -284,7 +271,7 @@ class _Refund(Wire):
     order_id: Id
     created_at: Loose = ""
     of_return: _OfReturn | None = Field(default=None, alias="return")
-    refund_line_items: tuple[_RefundItem, ...] = Field(max_length=500)
+    refund_line_items: tuple[_RefundItem, ...]
 
 
 def refund_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
@@ -292,10 +279,10 @@ def refund_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
     that it is for, which ends by it. Other refunds of money alone, and goods that were never sent (`cancel`),
     are no return."""
     refund = _Refund.model_validate(data)
-    lines = tuple(
-        LineQuantity(line_id=item.line_item_id, quantity=item.quantity)
+    lines = _parts(
+        (item.line_item_id, item.quantity)
         for item in refund.refund_line_items
-        if item.quantity and item.restock_type != "cancel"
+        if item.restock_type != "cancel"
     )
     of = refund.of_return.id if refund.of_return else None
     if lines or of:
@@ -330,7 +317,7 @@ class _ReturnedItem(Wire):
 class _Return(Wire):
     id: Id
     order: _OfOrder
-    return_line_items: tuple[_ReturnedItem, ...] = Field(max_length=500)
+    return_line_items: tuple[_ReturnedItem, ...]
 
 
 class _EndedReturn(Wire):
@@ -368,10 +355,10 @@ def _return_ended(data: dict[str, Any], status: str, at: datetime) -> Told:
 def _return_opened(data: dict[str, Any], at: datetime) -> Told:
     """Without the customer's note, which stays at Shopify."""
     asked = _Return.model_validate(data)
-    lines = tuple(
-        LineQuantity(line_id=item.fulfillment_line_item.line_item.id, quantity=item.quantity)
+    lines = _parts(
+        (item.fulfillment_line_item.line_item.id, item.quantity)
         for item in asked.return_line_items
-        if item.fulfillment_line_item and item.quantity
+        if item.fulfillment_line_item
     )
     opened = ReturnOpened(
         fact_id=f"shopify:return:{asked.id}", at=at, source="shopify", return_id=asked.id, lines=lines

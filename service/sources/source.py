@@ -53,6 +53,8 @@ class Told:
     payment: Payment | None = None
     provider_event: ProviderEvent | None = None
     wish: Wish | None = None
+    problem: str = ""
+    """What of it could not be told, for people to see; it is then parked, beside the rest."""
     part: str | None = field(default=None)
     """Its own identity, where one post brings several events."""
 
@@ -122,6 +124,9 @@ def _incoming(frame: dict[str, str], told: Told) -> Incoming:
         payment=told.payment,
         provider_event=told.provider_event,
         wish=told.wish,
+        problem=told.problem,
+        # Nothing of the body: a note is all that there is to it, and reading it again ends it.
+        raw=json.dumps({"note": told.problem}) if told.problem else None,
     )
 
 
