@@ -76,7 +76,7 @@ async def receive(source: str, request: Request, doors: TheDoors) -> Accepted:
     try:
         incoming = read(found, post)
     except NotReadable as error:
-        raise HTTPException(422 if found.strict else 400, str(error)) from None
+        raise HTTPException(422, str(error)) from None
     named = [await doors.ledger.named(each) for each in incoming]
     told = set(await doors.intake.accept(named)) if named else set()
     if Acceptance.CONFLICT in told and found.strict:

@@ -370,6 +370,29 @@ async def test_what_shopify_sends_and_we_cannot_read_is_parked_and_acknowledged(
     assert "many" not in row.reason
 
 
+@pytest.mark.parametrize("source", ["shopify", "woocommerce", "easypost", "aftership", "stripe", "sendgrid"])
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [(b"{", "is not JSON"), (b"\xff\x00{}", "should be UTF-8"), (b'{"id": 1, "id": 2}', "the body")],
+)
+async def test_a_signed_body_that_is_no_json_is_parked_and_acknowledged_where_refusals_are_counted(
+    world: World, source: str, body: bytes, reason: str
+) -> None:
+    for result in ("accepted", "repeated"):
+        answer = await world.post(source, body)
+        assert (answer.status_code, answer.json()) == (200, {"result": result})
+    (row,) = await world.ledger.inbox_rows(InboxState.PARKED)
+    assert reason in row.reason
+    assert row.raw
+    assert "\x00" not in row.raw
+    assert read_again(row).problem
+
+
+async def test_a_fact_that_is_no_json_is_refused_to_who_can_mend_it(world: World) -> None:
+    assert (await world.post("standard", b"{")).status_code == 422
+    assert await world.ledger.inbox_rows() == []
+
+
 async def test_an_order_with_more_lines_than_are_kept_goes_on_and_the_rest_is_said_once(world: World) -> None:
     line = payloads.shopify_order()["line_items"][0]
     order = payloads.shopify_order(line_items=[line | {"id": each} for each in range(1, 502)])

@@ -89,8 +89,11 @@ class Source(Protocol):
 
 
 def read(source: Source, post: Post) -> list[Incoming]:
-    """Verified bytes to what goes into the inbox. Raises `NotReadable`."""
-    data = parsed(post.body)
+    """Verified bytes to what goes into the inbox. Raises `NotReadable` if the source is strict."""
+    try:
+        data, unread = parsed(post.body), ""
+    except NotReadable as error:
+        data, unread = None, str(error)
     topic = source.topic(post, data)[:80]
     event_id = source.event_id(post, data)[:LONGEST_ID]
     body_hash = hashlib.sha256(post.body).hexdigest()
@@ -101,13 +104,19 @@ def read(source: Source, post: Post) -> list[Incoming]:
         event_id = f"{event_id}/{body_hash[:16]}"
     frame = {"source": source.name, "event_id": event_id, "body_hash": body_hash, "topic": topic}
     try:
+        if unread:
+            raise NotReadable(unread)
         return [_incoming(frame, each) for each in source.translate(data, post.at)]
     except (NotReadable, ValidationError) as error:
         problem = problems(error) if isinstance(error, ValidationError) else str(error)
         if source.strict:
             raise NotReadable(problem) from None
-        raw = post.body.decode("utf-8-sig")
-        return [Incoming(**frame, problem=problem[:500], raw=raw)]
+        return [Incoming(**frame, problem=problem[:500], raw=_raw(post.body))]
+
+
+def _raw(body: bytes) -> str:
+    """A body as a text that every database keeps, whatever it is."""
+    return body.decode("utf-8-sig", errors="replace").replace("\x00", "\ufffd")
 
 
 def _incoming(frame: dict[str, str], told: Told) -> Incoming:
