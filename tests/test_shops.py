@@ -232,6 +232,18 @@ async def test_an_app_fetches_its_token_and_renews_it_before_it_ends(shopify_sho
     assert shopify_shop.log[0].variables == {"grant_type": "client_credentials", "client_id": shopify.APP[0]}
 
 
+async def test_subscriptions_beyond_the_first_page_are_told_by_the_names_of_their_webhooks(
+    shop: ShopifyShop, shopify_shop: FakeShopify
+) -> None:
+    elsewhere = {f"A_{number}": "https://elsewhere.example/hooks" for number in range(150)}
+    ours = dict.fromkeys(
+        ("ORDERS_PARTIALLY_FULFILLED", "ORDERS_UPDATED"), "https://d.example/webhooks/shopify"
+    )
+    shopify_shop.topics = elsewhere | ours
+    assert await shop.subscriptions() == {"orders/partially_fulfilled": True, "orders/updated": True}
+    assert len(shopify_shop.asked("Subscriptions")) == 2
+
+
 async def test_shopify_tells_the_subscriptions_that_lead_to_us(
     shop: ShopifyShop, shopify_shop: FakeShopify
 ) -> None:
