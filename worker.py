@@ -43,7 +43,7 @@ from runtime.sandbox import build_sandbox
 from runtime.schedule import keep_schedule
 from runtime.settings import LabelsName, MailerName, Settings, read_settings
 from service.links import links_of
-from service.sources.all import translate
+from service.sources.all import translate, translate_real
 from workflows.erasure import Erasure
 from workflows.order_journey import OrderJourney
 from workflows.reconciliation import Reconciliation
@@ -110,7 +110,8 @@ def build_reconciling(
     """Who is asked what they failed to tell. Activities may not import the doors, so they are given the
     translators by which webhooks are read."""
     listers = {name: each for name, each in payments.items() if isinstance(each, RefundLister)}
-    return Reconciling(ledger, translate, build_shops(settings), listers, {mailer.name: mailer})
+    reads = translate if settings.shopify_test_orders else translate_real
+    return Reconciling(ledger, reads, build_shops(settings), listers, {mailer.name: mailer})
 
 
 def build_shops(settings: Settings) -> dict[str, Shop]:

@@ -34,6 +34,10 @@ SHOP = "shop_asks_to_be_forgotten"
 """A deed for a person: a shop has left, and wants all its customers forgotten."""
 
 
+TEST_ORDER = "a test order"
+"""Why what a shop tells of an order that was placed to try it has no effect."""
+
+
 class Deed(Model):
     """One thing to be done in the background. Nothing personal is in it."""
 
@@ -103,6 +107,19 @@ class Incoming(Model):
     wish: Wish | None = None
     problem: str = ""
     raw: str | None = None
+    is_test: bool = Field(default=False, description="It is about an order that was placed to try the shop.")
+
+    @property
+    def ignored(self) -> str:
+        """Why it has no effect, if it has none for a reason."""
+        return TEST_ORDER if self.is_test and not self.deeds else ""
+
+    def unless_test(self) -> "Incoming":
+        """The same without any effect, if it is about an order that was placed to try the shop."""
+        if not self.is_test:
+            return self
+        nothing = {"deeds": (), "person": None, "pointer": None, "problem": "", "raw": None}
+        return self.model_copy(update=nothing)
 
 
 class Acceptance(StrEnum):

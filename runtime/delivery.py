@@ -13,7 +13,7 @@ from journey.playbook import Playbook
 from journey.return_facts import FACTS as RETURN_FACTS
 from ledger import Ledger
 from ledger.inbox import InboxRow, InboxState, Verdict
-from ledger.incoming import PLACE, Deed
+from ledger.incoming import PLACE, TEST_ORDER, Deed
 from runtime.orders import Reported, UnknownOrder, handle, report_fact, start_journey
 from runtime.returns import UnknownReturn, report_return_fact, start_again
 
@@ -88,6 +88,8 @@ class Delivery:
             told = await self._deliver(client, order_id, deeds)
             return Verdict(number=row.number, state=InboxState.DISPATCHED, reason="; ".join(told))
         except UnknownOrder:
+            if row.order_id is not None and await self.ledger.is_test_order(row.order_id):
+                return Verdict(number=row.number, state=InboxState.DISPATCHED, reason=TEST_ORDER)
             return _waiting(row, self.now())
         except RPCError as error:
             if error.status in _AWAY:

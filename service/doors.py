@@ -27,6 +27,8 @@ class Doors:
     secrets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     largest_body: int = LARGEST_BODY
     links: Links | None = None
+    test_orders: bool = False
+    """Whether orders that were placed to try a shop are taken for real ones."""
 
 
 async def _doors(request: Request) -> Doors:

@@ -52,7 +52,16 @@ async def open_doors(
     """Everything behind the routes, at work."""
     async with Intake(ledger, poke) as intake:
         secrets, links = settings.secrets(), links_of(settings)
-        yield Doors(ledger, intake, reach, playbook, secrets, settings.largest_body, links)
+        yield Doors(
+            ledger,
+            intake,
+            reach,
+            playbook,
+            secrets,
+            settings.largest_body,
+            links,
+            settings.shopify_test_orders,
+        )
 
 
 async def serve(settings: Settings) -> None:

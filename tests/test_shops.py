@@ -13,7 +13,7 @@ from activities.providers.shopify_tokens import AdminToken, AppToken
 from activities.providers.woocommerce import WooCommerceShop
 from activities.shops import Changed, Shop, ShopBusy, ShopRefused
 from ledger.incoming import Incoming
-from service.sources.all import translate
+from service.sources.all import translate, translate_real
 from tests import payloads
 from tests.fakes import shopify, woocommerce
 from tests.fakes.shopify import FakeShopify
@@ -320,6 +320,23 @@ async def test_a_wrong_key_is_a_refusal(woo_shop: FakeWooCommerce) -> None:
     with pytest.raises(ShopRefused, match="woocommerce answered 401"):
         await shop.changed(SINCE)
     await shop.close()
+
+
+async def test_of_an_order_that_tries_the_shop_its_api_tells_nothing_that_has_an_effect(
+    shop: ShopifyShop, shopify_shop: FakeShopify
+) -> None:
+    order = payloads.shopify_order(test=True)
+    shopify_shop.orders = {order["id"]: order}
+    shopify_shop.fulfillments, shopify_shop.events = (
+        [payloads.shopify_fulfillment()],
+        [payloads.shopify_event()],
+    )
+    shopify_shop.refunds, shopify_shop.returns = [payloads.SHOPIFY_REFUND], [payloads.SHOPIFY_RETURN]
+    bodies = [json.dumps(change.body).encode() for change in await everything(shop)]
+    assert len(bodies) == 5
+    real = [each for body in bodies for each in translate_real("shopify", body, NOW)]
+    assert [each for each in real if each.deeds or each.person or each.problem] == []
+    assert all(each.deeds for body in bodies for each in translate("shopify", body, NOW))
 
 
 async def test_a_fulfillment_that_is_cancelled_is_told_alike(

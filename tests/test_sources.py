@@ -4,16 +4,20 @@ import json
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 import pytest_asyncio
 
 from ledger import Ledger
 from ledger.inbox import InboxState
+from runtime.delivery import Delivery
+from runtime.orders import UnknownOrder
 from service.sources.all import read_again
 from tests import payloads
-from tests.doors import STANDARD_BEFORE, World, open_world, signed, standard_headers
+from tests.doors import DEFAULT, STANDARD_BEFORE, World, open_world, signed, standard_headers
 from tests.sending import NOON
 
 SOURCES = ["standard", "shopify", "woocommerce", "easypost", "aftership", "stripe", "sendgrid"]
@@ -245,6 +249,40 @@ async def test_a_cancelled_shopify_order_is_cancelled_whatever_the_topic_says(wo
     cancelled = payloads.shopify_order(cancelled_at="2026-03-02T10:00:00-05:00", cancel_reason="customer")
     await world.post("shopify", cancelled)
     assert [kind for kind, _ in await facts(world)] == ["order_placed", "order_cancelled"]
+
+
+async def test_an_order_that_tries_the_shop_has_no_effect_and_is_shown_with_the_reason(world: World) -> None:
+    who = "shopify-115310627314723954"
+    for _ in range(2):
+        told = await world.post("shopify", payloads.shopify_order(test=True))
+        assert (told.status_code, told.json()) == (200, {"result": "ignored"})
+    (row,) = await world.ledger.inbox_rows()
+    assert (row.state, row.reason, row.deeds, row.raw) == (InboxState.DISPATCHED, "a test order", (), None)
+    assert await world.ledger.profile(who) is None
+    assert await world.ledger.order(str(payloads.shopify_order()["id"])) is None
+
+
+async def test_an_order_that_tries_the_shop_is_a_real_one_if_the_shop_says_so(tmp_path: Path) -> None:
+    ledger = await Ledger.open(f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}")
+    async with open_world(ledger, shopify_test_orders=True) as world:
+        told = await world.post("shopify", payloads.shopify_order(test=True))
+        assert told.json() == {"result": "accepted"}
+        assert [kind for kind, _ in await facts(world)] == ["order_placed"]
+    await ledger.close()
+
+
+async def test_what_follows_an_order_that_tried_the_shop_does_not_wait_for_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unknown = AsyncMock(side_effect=UnknownOrder("820982911946154508"))
+    monkeypatch.setattr("runtime.delivery.report_fact", unknown)
+    await world.post("shopify", payloads.shopify_fulfillment())
+    (row,) = await world.ledger.inbox_rows()
+    delivery = Delivery(world.ledger, DEFAULT)
+    assert (await delivery.of(Mock(), row)).reason == "waits for its order"
+    await world.post("shopify", payloads.shopify_order(test=True))
+    verdict = await delivery.of(Mock(), row)
+    assert (verdict.state, verdict.reason) == (InboxState.DISPATCHED, "a test order")
 
 
 async def test_a_guest_is_known_by_the_order(world: World) -> None:

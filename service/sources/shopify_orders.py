@@ -76,7 +76,6 @@ class _Order(Wire):
     email: Loose = ""
     phone: Loose = ""
     customer_locale: Loose = ""
-    test: bool = False
     customer: Annotated[Customer, BeforeValidator(_not_none)] = Customer()
     shipping_address: Annotated[Address, BeforeValidator(_not_none)] = Address()
     billing_address: Annotated[Address, BeforeValidator(_not_none)] = Address()

@@ -55,6 +55,8 @@ class Told:
     wish: Wish | None = None
     problem: str = ""
     """What of it could not be told, for people to see; it is then parked, beside the rest."""
+    is_test: bool = False
+    """Whether it is about an order that was placed to try the shop."""
     part: str | None = field(default=None)
     """Its own identity, where one post brings several events."""
 
@@ -134,6 +136,7 @@ def _incoming(frame: dict[str, str], told: Told) -> Incoming:
         provider_event=told.provider_event,
         wish=told.wish,
         problem=told.problem,
+        is_test=told.is_test,
         # Nothing of the body: a note is all that there is to it, and reading it again ends it.
         raw=json.dumps({"note": told.problem}) if told.problem else None,
     )
