@@ -127,6 +127,11 @@ def test_each_question_is_one_that_shopify_understands(schema: GraphQLSchema, qu
     assert mistakes(schema, query) == []
 
 
+def test_the_page_subscribes_as_shopify_understands(schema: GraphQLSchema) -> None:
+    [mutation] = re.findall(r'"query": "(mutation [^"]*)"', PAGE)
+    assert mistakes(schema, mutation) == []
+
+
 def test_a_question_that_shopify_would_not_understand_is_noticed(schema: GraphQLSchema) -> None:
     assert mistakes(schema, ORDERS.replace("happenedAt", "happened")) != []
     assert mistakes(schema, ORDERS.replace("$events: Int!", "$events: String!")) != []
