@@ -10,7 +10,7 @@ from temporalio.service import RPCError
 from journey.contract import JourneyStatus
 from journey.facts import KnownFact
 from journey.names import OpaqueId
-from ledger.incoming import Acceptance, Incoming
+from ledger.incoming import Acceptance, Incoming, bounded
 from ledger.keys import Scope
 from ledger.payments import Payment
 from runtime.orders import UnknownOrder, order_status
@@ -113,7 +113,7 @@ async def _accepted(doors: Doors, event_id: str, topic: str, told: Told) -> Acce
     body = json.dumps([event_id, deeds], sort_keys=True)
     incoming = Incoming(
         source="api",
-        event_id=event_id,
+        event_id=bounded(event_id),
         body_hash=hashlib.sha256(body.encode()).hexdigest(),
         topic=topic,
         order_id=told.order_id,
