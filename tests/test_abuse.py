@@ -1,5 +1,6 @@
 """Fault 8: whatever is posted gets a clear answer; nothing forged is taken, nothing counts twice."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest_asyncio
 from journey.facts import KINDS
 from ledger import Ledger
 from ledger.keys import Scope
+from service.sources.easypost import EasyPost
 from service.sources.source import Post
 from service.sources.standard import StandardWebhooks
 from tests.doors import STANDARD_BEFORE, World, open_world, signed
@@ -131,6 +133,22 @@ async def test_a_translator_that_takes_a_kind_for_a_word_is_caught(monkeypatch: 
 
     monkeypatch.setattr(StandardWebhooks, "topic", believing)
     assert any("kind: a list" in each for each in read_variants("standard").broken)
+
+
+async def test_an_error_of_ours_is_found_in_the_log_by_file_and_line_and_quotes_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def planted_fault(*_: Any) -> Any:
+        raise RuntimeError(f"about {GENUINE['easypost']}")
+
+    monkeypatch.setattr(EasyPost, "translate", planted_fault)
+    answer = await world.post("easypost", GENUINE["easypost"])
+    told = capsys.readouterr()
+    (line,) = [each for each in (told.out + told.err).splitlines() if answer.json()["request_id"] in each]
+    assert answer.status_code == 500 and "RuntimeError" in line
+    assert re.search(r"service/sources/source\.py:\d+ read", line)
+    assert re.search(r"tests/test_abuse\.py:\d+ planted_fault", line)
+    assert "1z827wk74630" not in line
 
 
 async def test_facts_whose_ids_are_as_long_as_may_be_are_all_taken(world: World) -> None:
