@@ -29,6 +29,7 @@ from tests.hostile_posts import (
     strangers,
 )
 from tests.sending import NOON
+from tests.soak.abuse import believing
 from tests.structural_abuse import Deaf, kept, post_variants, read_variants
 from tests.test_sources import raw
 from tests.whole_payloads import ORDER
@@ -112,6 +113,12 @@ async def test_posts_that_are_spoiled_at_random_break_no_door_and_count_once(wor
     assert (told.broken, told.accepted, told.second_effects) == ([], [], []), told
     assert told.posts == 4 * 3 * (len(SOURCES) + len(OWN))
     assert len(told.statuses) >= 5, "some are taken, some refused, for various reasons"
+
+
+async def test_doors_that_believe_everybody_take_what_is_forged(world: World) -> None:
+    with believing():
+        told = await abuse(world, seed=8, n=1, operations=())
+    assert told.accepted != []
 
 
 @pytest.mark.parametrize("source", SOURCES)
