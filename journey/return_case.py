@@ -50,6 +50,7 @@ class ReturnCase(Model):
     stage: Stage = Stage.ASKED
     approved: bool | None = None
     decided_by: str | None = None
+    decided_key: str | None = Field(default=None, description="The API key of the decision, if it had one.")
     decided_why: str = ""
     label: Label | None = None
     instructed_at: Instant | None = None
@@ -178,6 +179,7 @@ def decided(case: ReturnCase, request: DecisionRequest, now: datetime) -> Return
     changes: dict[str, Any] = {
         "approved": request.approve,
         "decided_by": request.by,
+        "decided_key": request.key_id,
         "decided_why": request.reason,
     }
     word = "approved" if request.approve else "refused"
@@ -191,9 +193,13 @@ def decision_problem(case: ReturnCase, request: DecisionRequest) -> str | None:
     """Why this person may not decide now."""
     if case.approved is not None or case.cancelled:
         return "approve: this return does not wait for a decision"
-    second = case.decision.verdict is Verdict.NEEDS_SECOND_PERSON
-    if second and request.by == case.decision.asked_by:
+    if case.decision.verdict is not Verdict.NEEDS_SECOND_PERSON:
+        return None
+    if request.by == case.decision.asked_by:
         return "by: a second person should decide, not the one who asked"
+    # A caller may name anybody; what the second person has of their own is the key.
+    if request.key_id is not None and request.key_id == case.decision.asked_key:
+        return "by: a second person should decide with an API key of their own, not with the one that asked"
     return None
 
 

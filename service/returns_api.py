@@ -21,7 +21,15 @@ from service.doors import Doors, TheDoors
 from service.examples import CANCEL, CURE, DECISION, RETURN, RETURN_NEWS
 from service.idempotency import NEEDED, IdempotencyKey, OptionalKey
 from service.orders_api import OrderId
-from service.return_views import Granted, NewCure, NewReturn, ReturnNews, ReturnStep, ReturnView
+from service.return_views import (
+    Granted,
+    NewCure,
+    NewDecision,
+    NewReturn,
+    ReturnNews,
+    ReturnStep,
+    ReturnView,
+)
 from service.temporal import asking, begun, client_for
 
 router = APIRouter(prefix="/v1", tags=["returns"], route_class=KeyedRoute)
@@ -59,7 +67,7 @@ async def request(
         raise HTTPException(403, "exchange_for: its prices need a key that opens returns:write")
     client = await client_for(doors, order_id)
     with asking(), begun():
-        asked = wanted.request(key)
+        asked = wanted.request(key, caller.key_id)
         decision = await ask(client, doors.ledger, order_id, asked, doors.playbook, wanted.words)
     return Granted.of(order_id, decision)
 
@@ -134,13 +142,15 @@ async def report(
 )
 async def decide(
     return_id: ReturnId,
-    decision: Annotated[DecisionRequest, Body(openapi_examples=DECISION)],
+    decision: Annotated[NewDecision, Body(openapi_examples=DECISION)],
     caller: Caller,
     doors: TheDoors,
 ) -> ReturnView | ReturnStep:
-    """Said again, it is answered as before. Where a second person is needed, the first one may not decide.
+    """Said again, it is answered as before. Where a second person is needed, neither the one who asked may
+    decide nor the key that asked, whomever it names.
+
     A key that does not open `returns:read` is told no more than where the return is."""
-    return await _acted(return_id, "decide_return", decision, caller, doors)
+    return await _acted(return_id, "decide_return", decision.request(caller.key_id), caller, doors)
 
 
 @router.post(
@@ -179,8 +189,7 @@ async def cure(
 ) -> ReturnView | ReturnStep:
     """Make it again, or note that a person paid in another way. Money: the key is needed. A key that does
     not open `returns:read` is told no more than where the return is."""
-    request = CureRequest(how=wanted.how, by=wanted.by)
-    return await _acted(return_id, "cure_refund", request, caller, doors, key)
+    return await _acted(return_id, "cure_refund", wanted.request(caller.key_id), caller, doors, key)
 
 
 async def _acted(  # noqa: PLR0913, PLR0917

@@ -176,21 +176,25 @@ async def test_much_money_needs_a_second_person(opened: tuple[World, Doors]) -> 
     more = await doors.http.post(url, json=wanted, headers=doors.key | {"Idempotency-Key": "another"})
     assert more.json()["error"].startswith("amount: should be at most 500 (minor units, EUR)")
     decision = f"/v1/returns/{asked['id']}/decision"
+    second = await key(doors, Scope.RETURNS_DECIDE, Scope.RETURNS_READ)
 
-    async def decided(by: str, **body: Any) -> httpx.Response:
-        async def ask() -> httpx.Response | None:
-            answer = await doors.http.post(decision, json={"by": by, **body}, headers=doors.key)
-            return answer if answer.status_code != 503 else None
-
-        return await until(ask)
+    async def decided(by: str, headers: dict[str, str] = second, **body: Any) -> httpx.Response:
+        return await begun(doors, decision, {"by": by, **body}, headers)
 
     own = await decided("op_mia", approve=True)
     assert (own.status_code, own.json()["error"][:3]) == (409, "by:")
+    # One key that names two people is one pair of eyes, and says nothing of keys itself.
+    alone = await decided("op_bo", doors.key, approve=True)
+    assert (alone.status_code, "with an API key of their own" in alone.json()["error"]) == (409, True)
+    posing = await decided("op_bo", doors.key, approve=True, key_id="another")
+    assert (posing.status_code, posing.json()["error"][:7]) == (422, "key_id:")
     assert (await decided("op_bo", approve=True)).status_code == 200
     assert (await decided("op_bo", approve=True)).json()["approved"] is True
     assert (await decided("op_bo", approve=False)).status_code == 409
     told = await seen(doors, f"/v1/returns/{asked['id']}", lambda view: view["closed_at"])
     assert (told["outcome"], told["decided_by"]) == ("refunded", "op_bo")
+    ids = [doors.token.split("_")[1], second["Authorization"].split("_")[1]]
+    assert [told["asked_by"], told["asked_key"], told["decided_key"]] == ["op_mia", *ids]
     # Whoever lost the answer and says it again after the end is answered as before.
     assert (await decided("op_bo", approve=True)).json()["approved"] is True
     assert (await decided("op_bo", approve=False)).status_code == 409
@@ -402,3 +406,19 @@ async def test_every_operation_of_returns_and_refunds_has_an_example(opened: tup
     ]
     assert len(posts) == 6
     assert all(post["requestBody"]["content"]["application/json"]["examples"] for post in posts)
+
+
+async def test_a_lost_answer_is_asked_for_again_with_a_key_that_was_rotated(
+    opened: tuple[World, Doors],
+) -> None:
+    shop, doors = opened
+    order_id = await delivered(shop, doors)
+    url, wanted = f"/v1/orders/{order_id}/refunds", {"amount": 6_000, "by": "op_mia"}
+    rotated = await key(doors, Scope.REFUNDS_WRITE)
+    told = [
+        await doors.http.post(url, json=wanted, headers=headers | KEYED) for headers in (doors.key, rotated)
+    ]
+    assert [answer.status_code for answer in told] == [201, 201]
+    assert told[0].json() == told[1].json()
+    kept = (await doors.http.get(f"/v1/returns/{told[0].json()['id']}", headers=doors.key)).json()
+    assert kept["asked_key"] == doors.token.split("_")[1]
