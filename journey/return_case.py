@@ -71,6 +71,7 @@ class ReturnCase(Model):
     cure: CureRequest | None = Field(
         default=None, description="A person's word on a failed refund, until it is acted on."
     )
+    cured: tuple[CureRequest, ...] = Field(default=(), description="All such words; an older run kept none.")
     attention: str | None = None
     letters: dict[str, CaseLetter] = Field(default_factory=dict)
     outcome: ReturnOutcome | None = None
@@ -205,6 +206,21 @@ def decision_problem(case: ReturnCase, request: DecisionRequest) -> str | None:
 
 def called_off(case: ReturnCase, request: CancelRequest, now: datetime) -> ReturnCase:
     return told(update(case, cancelled=request), now, "cancelled", "cancelled", request.reason)
+
+
+def cured(case: ReturnCase, request: CureRequest) -> ReturnCase:
+    return update(case, cures=case.cures + 1, cure=request, cured=(*case.cured[1 - REMEMBERED :], request))
+
+
+def cure_problem(case: ReturnCase, request: CureRequest) -> str | None:
+    """Why no cure is wanted now, or not this one."""
+    if request.request_id is not None and request.request_id in {kept.request_id for kept in case.cured}:
+        return "this cure was ordered before"
+    if case.attention != "refund_failed":
+        return "no refund of this return waits for a cure"
+    if case.cure is not None:
+        return f"{case.cure.by} has cured it already: {case.cure.how}"
+    return None
 
 
 def ended(case: ReturnCase, outcome: ReturnOutcome, now: datetime) -> ReturnCase:

@@ -234,3 +234,4 @@ class CureRequest(Model):
     how: Cure
     by: OpaqueId
     key_id: KeyId = None
+    request_id: RequestId | None = Field(default=None, description="The same id is the same cure.")

@@ -113,8 +113,8 @@ class NewCure(Model):
     how: Cure
     by: OpaqueId
 
-    def request(self, key_id: str) -> CureRequest:
-        return CureRequest(**self.model_dump(), key_id=key_id)
+    def request(self, request_id: str, key_id: str) -> CureRequest:
+        return CureRequest(**self.model_dump(), request_id=request_id, key_id=key_id)
 
 
 class Granted(Model):

@@ -10,16 +10,21 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from sqlalchemy import update
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from journey.refunds import RefundState
+from journey.return_contract import Cure, CureRequest
 from journey.return_policy import ReturnPolicy
 from ledger import Ledger
 from ledger.asked import Asked, AskedOtherwise, MoreThanIsLeft, NotPaid
 from ledger.keys import Scope
-from runtime import returns
+from ledger.money_tables import payments
+from runtime import acting, returns
+from runtime.acting import acted
 from runtime.embedded import Server
+from runtime.returns import Refused, UnknownReturn
 from tests.doors import World as Doors
 from tests.doors import open_world, until
 from tests.refunding import PAYMENT
@@ -51,6 +56,11 @@ async def delivered(shop: World, doors: Doors) -> str:
     await shop.ship(order_id)
     await shop.deliver(order_id)
     return order_id
+
+
+async def provided_by(shop: World, provider: str) -> None:
+    async with shop.ledger.writing() as db:
+        await db.execute(update(payments).values(provider=provider))
 
 
 async def key(doors: Doors, *scopes: Scope) -> dict[str, str]:
@@ -422,3 +432,50 @@ async def test_a_lost_answer_is_asked_for_again_with_a_key_that_was_rotated(
     assert told[0].json() == told[1].json()
     kept = (await doors.http.get(f"/v1/returns/{told[0].json()['id']}", headers=doors.key)).json()
     assert kept["asked_key"] == doors.token.split("_")[1]
+
+
+async def test_a_cure_that_is_said_again_is_answered_as_before_and_done_once(
+    opened: tuple[World, Doors], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop, doors = opened
+    order_id = await shop.place_order("ann")
+    await provided_by(shop, "gone")
+    wanted = {"amount": 500, "by": "op_mia"}
+    money = await doors.http.post(f"/v1/orders/{order_id}/refunds", json=wanted, headers=doors.key | KEYED)
+    url = f"/v1/returns/{money.json()['id']}"
+    await seen(doors, url, lambda view: view["attention"] == "refund_failed")
+    await provided_by(shop, "demo")
+
+    async def cured(how: str, name: str, by: str = "op_mia") -> tuple[int, str]:
+        told = await doors.http.post(
+            f"{url}/cure", json={"how": how, "by": by}, headers=doors.key | {"Idempotency-Key": name}
+        )
+        return told.status_code, told.json().get("outcome") or told.json().get("error")
+
+    assert (await cured("make_again", "k1"))[0] == 200
+    await seen(doors, url, lambda view: view["closed_at"])
+    assert (await cured("make_again", "k1"))[0] == 200
+    assert await cured("paid_otherwise", "k1") == (422, REUSED)
+
+    async def forgotten(*_: object) -> None:
+        raise UnknownReturn("no run, or another one than that which was asked")
+
+    # Temporal knows a request's id as long as it knows the run that took it.
+    monkeypatch.setattr(acting, "update_return", forgotten)
+    assert await cured("make_again", "k1") == (200, "refunded")
+    assert await cured("paid_otherwise", "k1") == (422, REUSED)
+    assert await cured("make_again", "k1", "op_bo") == (422, REUSED)
+    assert await cured("make_again", "k2") == (409, "this return is over")
+    states = {each.key: each.state for each in await doors.ledger.refunds_of(order_id)}
+    assert states == {"r1": RefundState.PARKED, "r1/2": RefundState.SUCCEEDED}
+    # At the command line, which has no ids, the same words are the same wish.
+    which = (order_id, "r1")
+    again = CureRequest(how=Cure.MAKE_AGAIN, by="op_mia")
+    told = await acted(shop.client, shop.ledger, shop.playbook, which, "cure_refund", again)
+    assert (told.case.outcome, told.currency) == ("refunded", "EUR")
+    with pytest.raises(Refused, match="this return is over"):
+        other = CureRequest(how=Cure.MAKE_AGAIN, by="op_bo")
+        await acted(shop.client, shop.ledger, shop.playbook, which, "cure_refund", other)
+
+
+REUSED = "request_id: was used before for another cure"
