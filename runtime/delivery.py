@@ -75,7 +75,7 @@ class Delivery:
     ) -> None:
         self.ledger = ledger
         self.now = now
-        self._playbook = playbook
+        self.playbook = playbook
         self._most_events = most_events
         self._delivered: Counter[str] = Counter()
         self._log = structlog.get_logger("thereafter.delivery")
@@ -145,7 +145,7 @@ class Delivery:
             known = await self.ledger.return_row(order_id, return_id)
             if known is None or known.closed_at is None:
                 if known is not None:
-                    await start_again(client, self.ledger, known, self._playbook)
+                    await start_again(client, self.ledger, known, self.playbook)
                 raise UnknownOrder(order_id) from None
             reason = "the return is over; it changes nothing"
             return Verdict(number=row.number, state=InboxState.DISPATCHED, reason=reason)
@@ -158,7 +158,7 @@ class Delivery:
         if await self.ledger.journey(order_id) is not None:
             return "known already"
         first = (deeds[1].kind, deeds[1].body) if len(deeds) > 1 else None
-        if not await start_journey(client, placed, self._playbook, first):
+        if not await start_journey(client, placed, self.playbook, first):
             return "known already"
         await self.ledger.wake_inbox(order_id, self.now())
         return "delivered" if first else "started"

@@ -1,7 +1,7 @@
 """Returns and refunds over HTTP, as a shop's back-end, its return page and its operators use them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,14 +15,16 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from journey.refunds import RefundState
-from journey.return_contract import Cure, CureRequest
+from journey.return_contract import CancelRequest, Cure, CureRequest
 from journey.return_policy import ReturnPolicy
 from ledger import Ledger
 from ledger.asked import Asked, AskedOtherwise, MoreThanIsLeft, NotPaid
 from ledger.keys import Scope
 from ledger.money_tables import payments
 from runtime import acting, returns
-from runtime.acting import acted
+from runtime.acting import acted, looked_at
+from runtime.delivery import Delivery
+from runtime.dispatch import Dispatcher
 from runtime.embedded import Server
 from runtime.returns import Refused, UnknownReturn
 from tests.doors import World as Doors
@@ -282,11 +284,8 @@ async def test_a_key_of_the_return_page_calls_off_no_operator_s_money_and_reads_
     assert "cancelled" not in (await doors.http.get(url, headers=doors.key)).text
 
 
-@pytest.mark.parametrize("act", ["cancellation", "facts"])
-async def test_a_return_after_its_order_whose_start_failed_begins_when_it_is_acted_on(
-    opened: tuple[World, Doors], monkeypatch: pytest.MonkeyPatch, act: str
-) -> None:
-    shop, doors = opened
+async def unbegun(shop: World, doors: Doors, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of a return after its order, which was granted while Temporal went away."""
     order_id = await shop.place_order("ann", playbook=short_playbook(close="1 day"))
     await shop.ship(order_id)
     await shop.deliver(order_id)
@@ -300,13 +299,56 @@ async def test_a_return_after_its_order_whose_start_failed_begins_when_it_is_act
         patched.setattr(returns, "_start", away)
         assert (await doors.http.post(orders, json=asked, headers=doors.key)).status_code == 503
     (row,) = (await doors.http.get(orders, headers=doors.key)).json()
-    url = f"/v1/returns/{row['id']}"
-    if act == "cancellation":
+    return f"/v1/returns/{row['id']}"
+
+
+@pytest.mark.parametrize("way", ["cancellation", "facts", "command line"])
+async def test_a_return_after_its_order_whose_start_failed_begins_when_it_is_acted_on(
+    opened: tuple[World, Doors], monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    shop, doors = opened
+    url = await unbegun(shop, doors, monkeypatch)
+    if way == "cancellation":
         assert (await begun(doors, f"{url}/cancellation", {}, doors.key)).status_code == 200
-    else:
+    elif way == "facts":
         fact = {"kind": "return_received", "fact_id": "wh:1", "at": datetime.now(UTC).isoformat()}
         assert (await doors.http.post(f"{url}/facts", json=fact, headers=doors.key)).status_code == 202
         await seen(doors, url, lambda view: "return_received" in {each["kind"] for each in view["story"]})
+    else:
+        which = (url.split("/")[-1].partition(":")[0], "r1")
+        seen_first = await looked_at(shop.client, shop.ledger, shop.playbook, which)
+        assert seen_first.case.outcome is None
+        told = await acted(shop.client, shop.ledger, shop.playbook, which, "cancel_return", CancelRequest())
+        assert told.case.cancelled is not None
+
+
+async def test_a_return_whose_start_failed_begins_by_itself(
+    opened: tuple[World, Doors], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop, doors = opened
+    url = await unbegun(shop, doors, monkeypatch)
+    order_id = url.split("/")[-1].partition(":")[0]
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    soon = datetime.now(UTC)
+    for now, is_there in ((soon, False), (later, True), (later, True)):
+        delivery = Delivery(shop.ledger, shop.playbook, now=stopped_at(now))
+        dispatcher = Dispatcher(delivery, lambda: shop.client)
+        await dispatcher.sweep()
+        runs = await exists(shop.client, f"return:{order_id}:r1")
+        assert runs is is_there
+
+
+def stopped_at(now: datetime) -> Callable[[], datetime]:
+    return lambda: now
+
+
+async def exists(client: Client, workflow_id: str) -> bool:
+    try:
+        await client.get_workflow_handle(workflow_id).describe()
+    except RPCError as error:
+        assert error.status is RPCStatusCode.NOT_FOUND
+        return False
+    return True
 
 
 async def test_an_exchange_with_its_prices_is_the_back_end_s(opened: tuple[World, Doors]) -> None:
