@@ -52,6 +52,7 @@ customer_details = Table(
     Column("customer_id", String(64), primary_key=True),
     Column("told_at", Moment),
     Column("birthday", Date),
+    Column("birthday_at", Moment),
     Column("forgotten_at", Moment),
 )
 

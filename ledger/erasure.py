@@ -71,7 +71,8 @@ class Erasures(Permissions):
             await self._keep_suppressed(db, customer_id, addresses)
             parts = await _parts(db, customer_id, addresses)
             counts = {name: await _count(db, each) for name, each in parts.items()}
-            details = {"customer_id": customer_id, "forgotten_at": now, "birthday": None, "told_at": None}
+            emptied = dict.fromkeys(("birthday", "birthday_at", "told_at"))
+            details = {"customer_id": customer_id, "forgotten_at": now, **emptied}
             await db.execute(self.upsert(customer_details, details, [customer_details.c.customer_id]))
             before = kept["receipt"] if kept else {}
             row = {

@@ -142,6 +142,24 @@ async def test_a_registration_is_merged_into_what_is_known(world: World) -> None
     assert (profile.email, profile.name) == ("a@x.example", "Ann")
 
 
+async def test_an_order_paid_before_its_customer_s_last_word_brings_its_address_and_consent(
+    world: World,
+) -> None:
+    now = datetime.now(UTC)
+    await world.http.put("/v1/customers/c_9", json={"birthday": "1990-02-28"}, headers=world.key)
+    paid = (now - timedelta(minutes=7)).isoformat()
+    consent = {"granted": True, "at": paid, "source": "checkout"}
+    buyer = {"customer_id": "c_9", "email": "a@x.example", "name": "Ann", "consent": consent}
+    placed = await world.http.post(
+        "/v1/orders", json=order(placed_at=paid, customer=buyer), headers=world.key
+    )
+    assert placed.status_code == 202
+    told = (await world.http.get("/v1/customers/c_9/export", headers=world.key)).json()
+    assert [(each["email"], each["name"]) for each in told["profile"]] == [("a@x.example", "Ann")]
+    assert [each["birthday"] for each in told["details"]] == ["1990-02-28"]
+    assert [each["granted"] for each in told["consents"]] == [True, True]
+
+
 async def test_what_was_acknowledged_while_temporal_was_away_has_its_effect_when_it_is_back(
     server: Server, tmp_path: Path
 ) -> None:

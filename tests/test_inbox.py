@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from datetime import date, timedelta
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -139,7 +140,60 @@ async def test_a_customer_is_merged_from_what_each_event_tells(ledger: Ledger) -
     profile = await ledger.profile("c_ann")
     assert profile is not None
     assert (profile.email, profile.name, profile.zone) == ("ann@new.example", "Ann", "Asia/Tokyo")
-    assert profile.phone is None, "what is older than the last word changes nothing"
+    assert profile.phone == "+4930123", "an older word fills what nobody has told"
+
+
+async def test_an_order_that_comes_after_a_later_word_still_brings_its_customer(ledger: Ledger) -> None:
+    """A birthday is told while the order of some minutes before is still on its way."""
+    await ledger.keep_person(_person(7, birthday=date(1990, 2, 28)))
+    yes = Consent(granted=True, at=NOON, source="checkout")
+    order = _person(0, email="ann@shop.example", name="Ann", country="AT", consent=yes)
+    await ledger.accept([event(person=order, deeds=())], NOON + timedelta(minutes=8))
+    profile = await ledger.profile("c_ann")
+    assert profile is not None
+    assert (profile.email, profile.name, profile.country) == ("ann@shop.example", "Ann", "AT")
+    assert [said.granted for said in await ledger.consents_of("c_ann")] == [True, True]
+    assert (await ledger.details("c_ann"))["birthday"] == date(1990, 2, 28)
+
+
+async def test_words_on_a_customer_may_come_in_any_order(ledger: Ledger) -> None:
+    told = [
+        _person(0, email="ann@old.example", name="Ann", birthday=date(1990, 1, 1)),
+        _person(1, email="ann@new.example", phone="+4930123"),
+        _person(2, name="Ann Lee", zone="Asia/Tokyo", birthday=date(1990, 2, 28)),
+    ]
+    found = []
+    for number, order in enumerate(permutations(told)):
+        mine = {"customer_id": f"c_{number}"}
+        people = [each.model_copy(update={"profile": each.profile.model_copy(update=mine)}) for each in order]
+        for each in people[:1]:
+            await ledger.keep_person(each)
+        await ledger.accept(
+            [event(person=each, event_id=f"{number}-{part}") for part, each in enumerate(people[1:])], NOON
+        )
+        profile = await ledger.profile(f"c_{number}")
+        assert profile is not None
+        details = await ledger.details(f"c_{number}")
+        found.append((profile.model_dump(exclude={"customer_id"}), details["birthday"]))
+    assert found == found[:1] * 6
+    ((profile_told, birthday), *_) = found
+    assert birthday == date(1990, 2, 28)
+    assert [profile_told[name] for name in ("email", "name", "phone", "zone", "locale")] == [
+        "ann@new.example",
+        "Ann Lee",
+        "+4930123",
+        "Asia/Tokyo",
+        "en",
+    ]
+
+
+async def test_what_was_true_before_a_customer_was_forgotten_is_not_taken_in(ledger: Ledger) -> None:
+    await ledger.erase_customer("c_ann", NOON)
+    yes = Consent(granted=True, at=NOON, source="checkout")
+    await ledger.keep_person(_person(0, email="ann@shop.example", consent=yes, birthday=date(1990, 1, 1)))
+    assert await ledger.profile("c_ann") is None
+    assert await ledger.consents_of("c_ann") == []
+    assert (await ledger.details("c_ann"))["birthday"] is None
 
 
 async def test_consent_is_kept_with_its_time_and_source(ledger: Ledger) -> None:

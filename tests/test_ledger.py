@@ -7,10 +7,13 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from pydantic import ValidationError
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
+from sqlalchemy.engine import Connection
 from temporalio.testing import ActivityEnvironment
 
 from activities.journeys import Journeys
@@ -19,9 +22,11 @@ from journey.state import JourneyState, Outcome, Result
 from ledger import Ledger
 from ledger.customers import Profile
 from ledger.database import LedgerError
+from ledger.incoming import Person
 from ledger.journeys import LateFact
+from ledger.migration import migrate
 from ledger.orders import OrderPointer
-from ledger.tables import metadata
+from ledger.tables import Moment, metadata
 from tests.fakes.postgres import Postgres
 from tests.sending import ANN, NOON
 
@@ -119,6 +124,30 @@ async def test_the_migrations_make_the_tables_that_the_code_knows(ledger: Ledger
             lambda connection: compare_metadata(MigrationContext.configure(connection), metadata)
         )
     assert differences == []
+
+
+async def test_what_was_told_of_a_customer_before_the_upgrade_keeps_its_time(ledger: Ledger) -> None:
+    async with ledger.writing() as db:
+        await db.run_sync(_downgrade, "0007_payments_by_provider")
+        await db.execute(
+            text("INSERT INTO customers VALUES ('c_ann', 'a@x.example', NULL, NULL, 'en', 'UTC', NULL)")
+        )
+        details = "INSERT INTO customer_details (customer_id, told_at) VALUES ('c_ann', :at)"
+        await db.execute(text(details).bindparams(bindparam("at", NOON, Moment)))
+        await migrate(db)
+    older = Profile(customer_id="c_ann", email="old@x.example", name="Ann", zone="Asia/Tokyo")
+    await ledger.keep_person(Person(profile=older, at=NOON - timedelta(hours=1)))
+    kept = await ledger.profile("c_ann")
+    assert kept is not None
+    assert (kept.email, kept.name, kept.zone) == ("a@x.example", "Ann", "Asia/Tokyo")
+
+
+def _downgrade(connection: Connection, to: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "ledger/migrations"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.downgrade(config, to)
 
 
 async def test_writers_in_two_processes_worth_of_connections_never_deadlock(ledger_url: str) -> None:
