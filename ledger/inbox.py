@@ -82,11 +82,14 @@ class Inbox(Missing):
             return [_accepted(each) if id(each) in written else await _known(db, each) for each in incoming]
 
     async def _keep_what_they_tell(self, db: AsyncConnection, new: list[Incoming], now: datetime) -> None:
-        await keep_people(self, db, [each.person for each in new if each.person is not None])
+        people = [each.person.by(now) for each in new if each.person is not None]
+        await keep_people(self, db, people)
         wishes = [each.wish for each in new if each.wish is not None and each.wish.kind == ERASE]
         await keep_until_told(self, db, wishes, now)
         pointers = [
-            (each.pointer, each.person.at if each.person else now) for each in new if each.pointer is not None
+            (each.pointer, min(each.person.at, now) if each.person else now)
+            for each in new
+            if each.pointer is not None
         ]
         await keep_orders(self, db, pointers)
         paid = [each.payment.model_dump() for each in new if each.payment is not None]

@@ -1,6 +1,6 @@
 """What a door hands to the inbox: an event, verified and translated."""
 
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -57,6 +57,13 @@ class Person(Model):
     at: Instant = Field(description="When this was true; what is older never replaces what is newer.")
     birthday: date | None = None
     consent: Consent | None = None
+
+    def by(self, now: datetime) -> "Person":
+        """The same, told now at the latest: a word from the future would outweigh every later one."""
+        said = self.consent
+        if said is not None and said.at > now:
+            said = said.model_copy(update={"at": now})
+        return self.model_copy(update={"at": min(self.at, now), "consent": said})
 
 
 class ProviderEvent(Model):

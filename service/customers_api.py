@@ -12,6 +12,7 @@ from ledger.incoming import ERASE, Deed, Incoming
 from ledger.keys import Scope
 from service.access import KeyedRoute, needs
 from service.answers import Accepted, errors
+from service.clocks import ahead
 from service.doors import TheDoors
 from service.examples import CUSTOMER
 from service.neworder import CustomerDetails
@@ -33,7 +34,10 @@ async def keep(
     doors: TheDoors,
 ) -> Accepted:
     """Merged into what is there: what you leave out stays as it was. Consent is added to the record."""
-    await doors.ledger.keep_person(details.person(customer_id, datetime.now(UTC)))
+    now = datetime.now(UTC)
+    if problem := ahead(details.dated(), now):
+        raise HTTPException(422, problem)
+    await doors.ledger.keep_person(details.person(customer_id, now).by(now))
     return Accepted(result="accepted")
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Body, HTTPException, Path
@@ -16,10 +17,11 @@ from ledger.payments import Payment
 from runtime.orders import UnknownOrder, order_status
 from service.access import KeyedRoute, needs
 from service.answers import Accepted, errors
+from service.clocks import ahead
 from service.doors import Doors, TheDoors
 from service.examples import FACT, ORDER
 from service.neworder import NewOrder
-from service.sources.source import Told
+from service.sources.source import NotReadable, Told
 from service.sources.standard import reported
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=KeyedRoute)
@@ -40,6 +42,8 @@ async def place(order: Annotated[NewOrder, Body(openapi_examples=ORDER)], doors:
     A second order under the same id with other contents is a conflict. The payment may be told later: the
     same order again, with it. Once it is known, another one is a conflict.
     """
+    if problem := ahead(order.dated(), datetime.now(UTC)):
+        raise HTTPException(422, problem)
     told = Told(
         deeds=[order.deed("api")],
         order_id=order.order_id,
@@ -70,7 +74,11 @@ async def report(
     if await doors.ledger.order(order_id) is None:
         raise HTTPException(404, "no order of this id was placed here")
     body = fact.model_dump(mode="json", exclude_unset=True)
-    told = reported(fact.kind, {**body, "source": body.get("source", "api"), "order_id": order_id})
+    fields = {**body, "source": body.get("source", "api"), "order_id": order_id}
+    try:
+        told = reported(fact.kind, fields, datetime.now(UTC))
+    except NotReadable as error:
+        raise HTTPException(422, str(error)) from None
     return await _accepted(doors, f"{order_id}/{fact.fact_id}", fact.kind, told)
 
 

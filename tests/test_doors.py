@@ -91,6 +91,29 @@ async def test_what_is_wrong_is_named_and_its_value_is_not(world: World) -> None
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
 
 
+async def test_a_time_that_has_not_come_yet_is_refused_by_its_field(world: World) -> None:
+    now = datetime.now(UTC)
+    soon, late = (now + timedelta(hours=20)).isoformat(), (now + timedelta(days=2)).isoformat()
+    yes = {"granted": True, "at": soon, "source": "checkout"}
+    buyer = {"customer_id": "c_9", "email": "a@x.example"}
+    for method, door, body, field in (
+        ("POST", "orders", order(placed_at=late), "placed_at"),
+        ("POST", "orders", order(customer=buyer | {"consent": yes}), "customer.consent.at"),
+        ("PUT", "customers/c_9", {"consent": yes}, "consent.at"),
+    ):
+        answer = await world.http.request(method, f"/v1/{door}", json=body, headers=world.key)
+        assert (answer.status_code, answer.json()["error"]) == (422, f"{field}: should not be later than now")
+    assert await world.ledger.consents_of("c_9") == []
+    # A clock that is a little ahead, or a zone that was mistaken, is no reason to lose an order.
+    placed = await world.http.post("/v1/orders", json=order(placed_at=soon), headers=world.key)
+    assert placed.status_code == 202
+    at = (now + timedelta(minutes=3)).isoformat()
+    await world.http.put("/v1/customers/c_9", json={"consent": yes | {"at": at}}, headers=world.key)
+    assert all(said.at <= datetime.now(UTC) for said in await world.ledger.consents_of("c_9"))
+    fact = await world.http.post("/v1/orders/1001/facts", json=SHIPPED | {"at": late}, headers=world.key)
+    assert (fact.status_code, fact.json()["error"]) == (422, "at: should not be later than now")
+
+
 async def test_a_fact_about_nobody_s_order_is_answered_so(world: World) -> None:
     answer = await world.http.post("/v1/orders/none/facts", json=SHIPPED, headers=world.key)
     assert answer.status_code == 404

@@ -3,13 +3,17 @@
 import json
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from journey.playbook import MessageClass
 from ledger import Ledger
 from ledger.inbox import InboxState
+from ledger.permissions import last_word
+from service.examples import ORDER
 from tests import payloads
 from tests.doors import STANDARD_BEFORE, World, open_world, signed, standard_headers
 
@@ -303,6 +307,34 @@ async def test_what_shopify_sends_and_we_cannot_read_is_parked_and_acknowledged(
     (row,) = await world.ledger.inbox_rows(InboxState.PARKED)
     assert "line_items.0.quantity" in row.reason
     assert "many" not in row.reason
+
+
+async def test_a_yes_that_a_shop_dates_in_the_future_does_not_outweigh_a_later_no(world: World) -> None:
+    consent = {"state": "subscribed", "consent_updated_at": "2036-01-01T00:00:00Z"}
+    placed = payloads.shopify_order(processed_at="2036-01-01T00:00:00Z", updated_at="2036-01-01T00:00:00Z")
+    placed["customer"] |= {"email_marketing_consent": consent}
+    await world.post("shopify", placed)
+    await world.post("woocommerce", payloads.woocommerce_order(date_paid_gmt="2036-01-01T00:00:00"))
+    now = datetime.now(UTC)
+    told = await world.ledger.inbox_rows()
+    assert all(datetime.fromisoformat(each.deeds[0].body["at"]) <= now for each in told)
+    for order_id in ("820982911946154508", "727"):
+        kept = await world.ledger.order(order_id)
+        assert kept is not None
+        assert kept.placed_at <= now
+    (customer,) = {each.customer_id for each in await world.ledger.consents_of("shopify-115310627314723954")}
+    await world.ledger.opt_out(customer, MessageClass.MARKETING, "link", datetime.now(UTC))
+    async with world.ledger.reading() as db:
+        assert await last_word(db, customer, MessageClass.MARKETING) is False
+
+
+async def test_our_own_facts_may_not_be_dated_in_the_future(world: World) -> None:
+    later = (datetime.now(UTC) + timedelta(days=2)).isoformat()
+    fact = await world.post("standard", payloads.FACT | {"at": later})
+    assert (fact.status_code, fact.json()["error"]) == (422, "at: should not be later than now")
+    example = ORDER["order"]["value"]
+    placed = await world.post("standard", example | {"kind": "order_placed", "placed_at": later})
+    assert (placed.status_code, placed.json()["error"]) == (422, "placed_at: should not be later than now")
 
 
 async def test_woocommerce_s_ping_is_not_an_order(world: World) -> None:

@@ -14,6 +14,7 @@ from standardwebhooks import Webhook
 from journey.facts import KINDS, read_fact
 from journey.names import OpaqueId
 from ledger.incoming import PLACE
+from service.clocks import Dated, ahead
 from service.neworder import NewOrder
 from service.sources.source import Forged, NotReadable, Post, Source, Told, deed
 
@@ -48,7 +49,7 @@ class StandardWebhooks(Source):
         kind = fields.pop("kind", None)
         if kind not in KINDS:
             raise NotReadable(f"kind: should be one of: {', '.join(sorted(KINDS))}")
-        yield placed(fields) if kind == PLACE else reported(kind, fields)
+        yield placed(fields, at) if kind == PLACE else reported(kind, fields, at)
 
 
 def _fits(secret: str, body: bytes, headers: dict[str, str]) -> bool:
@@ -74,12 +75,15 @@ def _unwrapped(data: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in around.items() if value is not None} | inner
 
 
-def placed(fields: dict[str, Any]) -> Told:
-    """An order with its customer: the fields of `POST /v1/orders`. Raises `ValidationError`."""
+def placed(fields: dict[str, Any], now: datetime) -> Told:
+    """An order with its customer: the fields of `POST /v1/orders`. Raises `NotReadable` and
+    `ValidationError`."""
     known = {name: value for name, value in fields.items() if name not in ("at", "fact_id", "source")}
     if "placed_at" not in known and "at" in fields:
         known["placed_at"] = fields["at"]
     order = NewOrder.model_validate(known)
+    if problem := ahead(order.dated(), now):
+        raise NotReadable(problem)
     return Told(
         deeds=[order.deed("standard")],
         order_id=order.order_id,
@@ -89,11 +93,13 @@ def placed(fields: dict[str, Any]) -> Told:
     )
 
 
-def reported(kind: str, fields: dict[str, Any]) -> Told:
+def reported(kind: str, fields: dict[str, Any], now: datetime) -> Told:
     """A fact about an order. Raises `NotReadable` and `ValidationError`."""
     try:
         order_id = _ID.validate_python(fields.pop("order_id", None))
     except ValidationError:
         raise NotReadable("order_id: should be the id under which the order was placed") from None
     fact = read_fact({"source": "standard", **fields, "kind": kind})
+    if problem := ahead([Dated("at", fact.at)], now):
+        raise NotReadable(problem)
     return Told(deeds=[deed(fact)], order_id=order_id)
