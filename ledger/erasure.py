@@ -268,7 +268,7 @@ async def _parts(db: AsyncConnection, customer_id: str, addresses: list[str]) ->
         .values(content=b"", code=b""),
         "orders": update(orders)
         .where(own, or_(orders.c.recipient.is_not(None), _as_text(orders.c.address) != "[]"))
-        .values(recipient=None, address=[]),
+        .values(recipient=None, address=[], recipient_at=None, address_at=None),
         "consents": delete(consents).where(consents.c.customer_id == customer_id),
         "customers": delete(customers).where(customers.c.customer_id == customer_id),
     }

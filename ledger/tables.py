@@ -51,6 +51,7 @@ orders = Table(
     Column("placed_at", Moment, nullable=False),
     Column("recipient", Text),
     Column("address", Document, nullable=False),
+    *(Column(name, Moment) for name in ("told_at", "recipient_at", "address_at")),
 )
 
 sends = Table(

@@ -337,6 +337,25 @@ async def test_our_own_facts_may_not_be_dated_in_the_future(world: World) -> Non
     assert (placed.status_code, placed.json()["error"]) == (422, "placed_at: should not be later than now")
 
 
+async def test_neither_a_late_webhook_nor_a_payment_told_later_takes_away_an_order_s_address(
+    world: World,
+) -> None:
+    moved = payloads.shopify_order()["shipping_address"] | {"address1": "7 New Street"}
+    changed = payloads.shopify_order(shipping_address=moved, updated_at="2026-03-01T12:00:00-05:00")
+    await world.post("shopify", changed)
+    # Shopify's retry brings the body of the first time.
+    await world.post("shopify", payloads.shopify_order())
+    order_id = "820982911946154508"
+    paid = {"provider": "stripe", "id": "pi_1", "captured": 39800}
+    customer = {"customer_id": "shopify-115310627314723954"}
+    again = ORDER["order"]["value"] | {"order_id": order_id, "payment": paid, "customer": customer}
+    told = await world.http.post("/v1/orders", json=again, headers=world.key)
+    assert told.status_code == 202
+    kept = await world.ledger.order(order_id)
+    assert kept is not None
+    assert (kept.recipient, kept.address[:1]) == ("Ann Planted", ("7 New Street",))
+
+
 async def test_woocommerce_s_ping_is_not_an_order(world: World) -> None:
     told = await world.post("woocommerce", payloads.WOOCOMMERCE_PING)
     assert told.status_code == 200
