@@ -136,6 +136,13 @@ class Inbox(Missing):
             rows = await db.execute(query)
         return [InboxRow.model_validate(row._asdict()) for row in rows]
 
+    async def inbox_event(self, source: str, event_id: str) -> InboxRow | None:
+        """The row of one event, by its sender's own name for it."""
+        query = select(inbox).where(inbox.c.source == source, inbox.c.event_id == event_id)
+        async with self.reading() as db:
+            row = (await db.execute(query)).one_or_none()
+        return InboxRow.model_validate(row._asdict()) if row else None
+
     async def count_inbox(self) -> dict[str, int]:
         """How many rows are in each state."""
         query = select(inbox.c.state, func.count()).group_by(inbox.c.state)

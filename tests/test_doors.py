@@ -81,6 +81,36 @@ async def test_a_payment_may_be_told_after_its_order_and_only_one(world: World) 
     assert (money["captured"], money["left"], money["currency"]) == (2_490, 2_490, "EUR")
 
 
+async def test_an_order_told_again_with_another_address_is_the_newest_word_on_it(world: World) -> None:
+    first = order(recipient="Bo", address=["Street 1"])
+    moved = first | {"address": ["Street 2"], "customer": first["customer"] | {"email": "new@x.example"}}
+    for body, result in ((first, "accepted"), (moved, "accepted"), (moved, "repeated"), (first, "repeated")):
+        answer = await world.http.post("/v1/orders", json=body, headers=world.key)
+        assert (answer.status_code, answer.json()) == (202, {"result": result})
+        if body is first and result == "accepted":
+            # A word on the customer in between is older than the correction.
+            await world.http.put("/v1/customers/c_weber", json={"email": "old@x.example"}, headers=world.key)
+    profile, kept = await world.ledger.profile("c_weber"), await world.ledger.order("1001")
+    assert profile is not None
+    assert kept is not None
+    assert (profile.email, profile.name) == ("new@x.example", "Jonas Weber")
+    assert (kept.recipient, kept.address, kept.placed_at.isoformat()) == (
+        "Bo",
+        ("Street 2",),
+        first["placed_at"],
+    )
+    await world.http.put("/v1/customers/c_weber", json={"email": "newest@x.example"}, headers=world.key)
+    await world.http.post("/v1/orders", json=moved, headers=world.key)
+    profile = await world.ledger.profile("c_weber")
+    assert profile is not None
+    assert profile.email == "newest@x.example", "the same correction again is no newer word"
+    other = await world.http.post("/v1/orders", json=moved | {"country": "AT"}, headers=world.key)
+    assert (other.status_code, "order_changed" in other.json()["error"]) == (409, True)
+    assert [row.deeds[0].kind for row in await world.ledger.inbox_rows(InboxState.RECEIVED)] == [
+        "order_placed"
+    ]
+
+
 async def test_what_is_wrong_is_named_and_its_value_is_not(world: World) -> None:
     wrong = order(order_id="ann@shop.example", lines=[{"line_id": "l1", "quantity": 0}])
     answer = await world.http.post("/v1/orders", json=wrong, headers=world.key)
