@@ -8,6 +8,7 @@ from ledger.journeys import JourneyArchive
 from ledger.keys import Keys
 from ledger.letters import Outbox
 from ledger.orders import Orders
+from ledger.parked import Parked
 from ledger.people import People
 from ledger.providers import ProviderEvents
 from ledger.reconciliations import Reconciliations
@@ -17,6 +18,7 @@ from ledger.whom import Whom
 
 class Ledger(
     Inbox,
+    Parked,
     Erasures,
     Keys,
     People,

@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from journey.facts import Model
 from journey.times import Instant
 from ledger.door_tables import customer_details, erasures, inbox
-from ledger.incoming import EXPORT
 from ledger.permissions import Permissions, lock_customer
 from ledger.return_tables import asked, papers, returns
 from ledger.send_tables import consents, suppressions
@@ -152,16 +151,6 @@ class Erasures(Permissions):
                 name: [_for_people(row._asdict()) for row in await db.execute(query)]
                 for name, query in wanted.items()
             }
-
-    async def handed_over(self, customer_id: str, now: datetime) -> int:
-        """A person gave a customer what is known of them: the wishes for it are fulfilled; how many."""
-        values = {"state": "dispatched", "reason": "handed over", "ended_at": now}
-        async with self.writing() as db:
-            query = select(inbox.c.number, inbox.c.deeds).where(inbox.c.state == "parked")
-            wish = {"kind": EXPORT, "body": {"customer_id": customer_id}}
-            numbers = [row.number for row in await db.execute(query) if wish in row.deeds]
-            await db.execute(update(inbox).where(inbox.c.number.in_(numbers)).values(values))
-        return len(numbers)
 
     async def scrub(self, now: datetime) -> list[str]:
         """Write the tables anew that held persons, so that nothing of the emptied rows is in the database's

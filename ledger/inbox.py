@@ -29,6 +29,8 @@ class InboxState(StrEnum):
     RECEIVED = "received"
     DISPATCHED = "dispatched"
     PARKED = "parked"
+    CLOSED = "closed"
+    """Parked, and ended by a person without an effect."""
 
 
 class InboxRow(Model):

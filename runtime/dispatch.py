@@ -15,6 +15,7 @@ from temporalio.client import Client
 
 from ledger import incoming
 from ledger.inbox import InboxRow, InboxState, Verdict
+from ledger.parked import to_hand_over
 from runtime.delivery import Delivery, TemporalIsAway, again, is_away, parked
 from runtime.returns import UnknownReturn, report_return_fact
 
@@ -108,7 +109,7 @@ class Dispatcher:
                 case incoming.ERASE:
                     return await self._forgotten(client, row)
                 case incoming.EXPORT:
-                    return parked(row, f"{_customers(row)}: hand over what is known of them")
+                    return parked(row, to_hand_over(row.deeds))
                 case incoming.SHOP:
                     return parked(row, f"{row.deeds[0].body['shop']} has left: all its customers are to go")
                 case incoming.MAIL:
@@ -146,10 +147,6 @@ class Dispatcher:
         except ConnectionError:
             raise TemporalIsAway from None
         return _done(row, "; ".join(dict.fromkeys(told)))
-
-
-def _customers(row: InboxRow) -> str:
-    return ", ".join(str(deed.body["customer_id"]) for deed in row.deeds)
 
 
 def _done(row: InboxRow, reason: str) -> Verdict:

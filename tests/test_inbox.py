@@ -114,6 +114,25 @@ async def test_what_could_not_be_read_keeps_its_body_until_it_can(ledger: Ledger
     assert (again.number, again.raw, again.order_id) == (row.number, None, "1001")
 
 
+async def test_a_parked_event_that_needs_no_effect_is_closed_and_says_who_and_why(ledger: Ledger) -> None:
+    unread = event(2, problem="order.id: is missing", raw='{"name": "Ann Planted"}', deeds=(), order_id=None)
+    await ledger.accept([event(), unread], NOON)
+    (row,) = await _claimed(ledger)
+    assert await ledger.close_inbox([row.number], "op_mia", "too early", NOON) == []
+    await ledger.settle_inbox(
+        [Verdict(number=row.number, state=InboxState.PARKED, reason="nobody placed this order here")], NOON
+    )
+    later = NOON + timedelta(days=1)
+    numbers = [row.number, row.number + 1, 77]
+    assert await ledger.close_inbox(numbers, "op_mia", "a test shop", later) == numbers[:2]
+    assert await ledger.count_inbox() == {"closed": 2}
+    second, first = await ledger.inbox_rows(InboxState.CLOSED)
+    assert first.reason == "closed by op_mia: a test shop; it was parked since: nobody placed this order here"
+    assert (second.raw, second.ended_at) == (None, later)
+    assert await ledger.replay_inbox(None, later) == []
+    assert await ledger.accept([event(), unread], later) == [Acceptance.REPEATED] * 2
+
+
 async def test_facts_that_wait_for_their_order_are_woken_by_it(ledger: Ledger) -> None:
     await ledger.accept([event()], NOON)
     (row,) = await _claimed(ledger)
