@@ -3,6 +3,7 @@
 from ledger.asked import Requests
 from ledger.customers import Customers
 from ledger.erasure import Erasures
+from ledger.export import Exports
 from ledger.inbox import Inbox
 from ledger.journeys import JourneyArchive
 from ledger.keys import Keys
@@ -20,6 +21,7 @@ class Ledger(
     Inbox,
     Parked,
     Erasures,
+    Exports,
     Keys,
     People,
     ProviderEvents,

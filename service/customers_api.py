@@ -80,8 +80,11 @@ async def receipt(customer_id: CustomerId, doors: TheDoors) -> Erasure:
     "/{customer_id}/export",
     summary="Everything that is kept about a customer",
     dependencies=[needs(Scope.CUSTOMERS_READ)],
-    responses=errors(401, 403, 422),
+    responses=errors(401, 403, 404, 422),
 )
 async def export(customer_id: CustomerId, doors: TheDoors) -> dict[str, list[dict[str, Any]]]:
-    """Personal: hand it to nobody but the customer."""
-    return await doors.ledger.export_customer(customer_id)
+    """Table by table. Personal: hand it to nobody but the customer."""
+    found = await doors.ledger.export_customer(customer_id)
+    if not any(found.values()):
+        raise HTTPException(404, "nothing is kept about a customer of this id")
+    return found
