@@ -14,6 +14,7 @@ from ledger.people import People
 from ledger.providers import ProviderEvents
 from ledger.reconciliations import Reconciliations
 from ledger.refund_reports import RefundReports
+from ledger.tracking import Tracking
 from ledger.whom import Whom
 
 
@@ -31,6 +32,7 @@ class Ledger(
     JourneyArchive,
     Requests,
     Whom,
+    Tracking,
     RefundReports,
     Reconciliations,
 ):

@@ -97,7 +97,7 @@ class Inbox(Missing):
         paid = [each.payment.model_dump() for each in new if each.payment is not None]
         if paid:
             await db.execute(self.insert(payments).on_conflict_do_nothing(), paid)
-        shipped = [values for each in new for values in _parcels(each)]
+        shipped = [values for each in new for values in _parcels(each, now)]
         if shipped:
             await db.execute(self.insert(parcels).on_conflict_do_nothing(), shipped)
         events = [each.provider_event.model_dump() for each in new if each.provider_event is not None]
@@ -176,15 +176,6 @@ class Inbox(Missing):
             await self._keep_what_they_tell(db, [again], now)
         return True
 
-    async def parcel_of(self, tracking_number: str) -> tuple[str, str] | None:
-        """The order and parcel that a carrier's number belongs to."""
-        query = select(parcels.c.order_id, parcels.c.parcel_id).where(
-            parcels.c.tracking_number == tracking_number
-        )
-        async with self.reading() as db:
-            row = (await db.execute(query.limit(1))).one_or_none()
-        return (str(row[0]), str(row[1])) if row else None
-
 
 def _new_row(each: Incoming, now: datetime) -> dict[str, object]:
     state = InboxState.RECEIVED if each.deeds else InboxState.DISPATCHED
@@ -208,7 +199,7 @@ def _new_row(each: Incoming, now: datetime) -> dict[str, object]:
     }
 
 
-def _parcels(each: Incoming) -> list[dict[str, str]]:
+def _parcels(each: Incoming, now: datetime) -> list[dict[str, object]]:
     """Whose parcel each carrier's number is: later, a carrier tells of nothing but the number."""
     shipped = [deed.body for deed in each.deeds if deed.kind == "parcel_shipped" and each.order_id]
     return [
@@ -216,6 +207,7 @@ def _parcels(each: Incoming) -> list[dict[str, str]]:
             "tracking_number": str(body["tracking_number"]),
             "order_id": str(each.order_id),
             "parcel_id": str(body["parcel_id"]),
+            "told_at": now,
         }
         for body in shipped
         if body.get("tracking_number") and body.get("parcel_id")

@@ -80,13 +80,15 @@ class Delivery:
     async def of(self, client: Client, row: InboxRow) -> Verdict:
         """Deliver a row. Raises `TemporalIsAway`; anything else that is raised is the row's own trouble."""
         try:
-            order_id, deeds = await self._addressed(row)
-            if await self._is_full(client, order_id):
-                return again(row, self.now(), "its journey has much to read first", seconds=2)
-            if deeds[0].kind in RETURN_FACTS:
-                return await self._of_return(client, row, order_id)
-            told = await self._deliver(client, order_id, deeds)
-            return Verdict(number=row.number, state=InboxState.DISPATCHED, reason="; ".join(told))
+            whose = await self._addressed(row)
+            for order_id, _ in whose:
+                if await self._is_full(client, order_id):
+                    return again(row, self.now(), "its journey has much to read first", seconds=2)
+            told: list[str] = []
+            for order_id, deeds in whose:
+                told += await self._told(client, order_id, deeds)
+            reason = "; ".join(dict.fromkeys(told))
+            return Verdict(number=row.number, state=InboxState.DISPATCHED, reason=reason)
         except UnknownOrder:
             return _waiting(row, self.now())
         except RPCError as error:
@@ -96,15 +98,22 @@ class Delivery:
                 return again(row, self.now(), "Temporal asks for patience", seconds=5)
             return parked(row, f"Temporal refuses it: {error.status.name.lower()}")
 
-    async def _addressed(self, row: InboxRow) -> tuple[str, tuple[Deed, ...]]:
-        """Whose it is. A carrier knows only the number of its parcel. Raises `UnknownOrder`."""
+    async def _addressed(self, row: InboxRow) -> list[tuple[str, tuple[Deed, ...]]]:
+        """Whose it is. A carrier knows only the number of its parcel, which may have things of several
+        orders in it. Raises `UnknownOrder`."""
         if row.order_id is not None:
-            return row.order_id, row.deeds
-        found = await self.ledger.parcel_of(row.tracking_number or "")
-        if found is None:
+            return [(row.order_id, row.deeds)]
+        found = await self.ledger.tracked(row.tracking_number or "", row.received_at)
+        if not found:
             raise UnknownOrder(row.tracking_number)
-        order_id, parcel_id = found
-        return order_id, tuple(_of_parcel(deed, parcel_id) for deed in row.deeds)
+        return [
+            (each.order_id, tuple(_of_parcel(deed, each.parcel_id) for deed in row.deeds)) for each in found
+        ]
+
+    async def _told(self, client: Client, order_id: str, deeds: tuple[Deed, ...]) -> list[str]:
+        if deeds[0].kind in RETURN_FACTS:
+            return [await self._of_return(client, order_id, deeds[0])]
+        return await self._deliver(client, order_id, deeds)
 
     async def _deliver(self, client: Client, order_id: str, deeds: tuple[Deed, ...]) -> list[str]:
         told = [await self._placed(client, deeds)] if deeds[0].kind == PLACE else []
@@ -116,21 +125,19 @@ class Delivery:
         self._delivered[order_id] += len(deeds)
         return list(dict.fromkeys(told))
 
-    async def _of_return(self, client: Client, row: InboxRow, order_id: str) -> Verdict:
+    async def _of_return(self, client: Client, order_id: str, deed: Deed) -> str:
         """What happened to a return goes to the return's own journey."""
-        kind, body = row.deeds[0].kind, row.deeds[0].body
-        return_id = str(body["return_id"])
+        return_id = str(deed.body["return_id"])
         try:
-            await report_return_fact(client, order_id, return_id, kind, body)
+            await report_return_fact(client, order_id, return_id, deed.kind, deed.body)
         except UnknownReturn:
             known = await self.ledger.return_row(order_id, return_id)
             if known is None or known.closed_at is None:
                 if known is not None:
                     await start_again(client, self.ledger, known, self._playbook)
                 raise UnknownOrder(order_id) from None
-            reason = "the return is over; it changes nothing"
-            return Verdict(number=row.number, state=InboxState.DISPATCHED, reason=reason)
-        return Verdict(number=row.number, state=InboxState.DISPATCHED, reason=str(Reported.RECORDED))
+            return "the return is over; it changes nothing"
+        return str(Reported.RECORDED)
 
     async def _placed(self, client: Client, deeds: tuple[Deed, ...]) -> str:
         """Start the journey, with the first fact if there is one: signal-with-start."""

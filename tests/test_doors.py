@@ -329,20 +329,24 @@ async def test_a_fact_whose_order_never_comes_is_parked_with_the_reason(
     assert [row.reason for row in parked] == ["nobody placed this order here"] * 2
 
 
-async def test_a_carrier_that_knows_only_its_number_finds_the_order(server: Server, tmp_path: Path) -> None:
-    order_id = new_order_id()
+async def test_a_carrier_that_knows_only_its_number_finds_every_order_in_the_parcel(
+    server: Server, tmp_path: Path
+) -> None:
+    order_ids = [new_order_id(), new_order_id()]
     async with (
         dev_world(server, tmp_path) as shop,
         open_world(shop.ledger, lambda: shop.client, shop.playbook) as world,
     ):
-        shop.orders.append(order_id)
-        await world.http.post("/v1/orders", json=order(order_id=order_id), headers=world.key)
-        parcel = SHIPPED | {"tracking_number": order_id, "at": datetime.now(UTC).isoformat()}
-        await world.http.post(f"/v1/orders/{order_id}/facts", json=parcel, headers=world.key)
-        event = payloads.easypost_event(tracking_code=order_id, status="delivered")
+        shop.orders += order_ids
+        for order_id in order_ids:
+            await world.http.post("/v1/orders", json=order(order_id=order_id), headers=world.key)
+            parcel = SHIPPED | {"tracking_number": order_ids[0], "at": datetime.now(UTC).isoformat()}
+            await world.http.post(f"/v1/orders/{order_id}/facts", json=parcel, headers=world.key)
+        event = payloads.easypost_event(tracking_code=order_ids[0], status="delivered")
         await world.post("easypost", event)
-        status = await _asked(world, order_id, "parcel_moved")
-        assert status.stage == "delivered"
+        for order_id in order_ids:
+            status = await _asked(world, order_id, "parcel_moved")
+            assert status.stage == "delivered"
 
 
 async def test_a_run_that_is_full_is_left_alone_until_it_has_gone_on(server: Server, tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from journey.endings import Ending, JourneyEnding
+from journey.state import JourneyState
 from ledger import Ledger
 from ledger.customers import Profile
 from ledger.inbox import InboxRow, InboxState, Verdict
@@ -144,6 +146,32 @@ async def test_facts_that_wait_for_their_order_are_woken_by_it(ledger: Ledger) -
     pointer = OrderPointer(order_id="1001", customer_id="c_ann", placed_at=NOON)
     await ledger.accept([event(2, pointer=pointer)], NOON + timedelta(minutes=5))
     assert [row.event_id for row in await _claimed(ledger, minutes=6)] == ["e1", "e2"]
+
+
+def _shipped(number: int, order_id: str) -> Incoming:
+    body = {"fact_id": f"s{number}", "parcel_id": f"p{number}", "tracking_number": "T1"}
+    return event(number, order_id=order_id, deeds=(Deed(kind="parcel_shipped", body=body),))
+
+
+async def test_a_carrier_s_number_is_every_order_s_that_is_in_the_parcel_and_not_last_year_s(
+    ledger: Ledger,
+) -> None:
+    await ledger.accept([_shipped(1, "1001")], NOON)
+    later = NOON + timedelta(days=119)
+    await ledger.accept([_shipped(2, "1002")], later)
+    await ledger.accept([_shipped(3, "1003")], later + timedelta(minutes=1))
+    assert [each.order_id for each in await ledger.tracked("T1", later)] == ["1003", "1002", "1001"]
+    used_again = later + timedelta(days=1)
+    assert [each.order_id for each in await ledger.tracked("T1", used_again)] == ["1003", "1002"]
+    for order_id in ("1003", "1002"):
+        over = JourneyEnding(
+            order_id=order_id, ending=Ending.COMPLETED, closed_at=later, state=JourneyState()
+        )
+        await ledger.keep_journey(over)
+        left = [(each.order_id, each.is_over) for each in await ledger.tracked("T1", used_again)]
+        # What comes late is kept beside the newest, rather than lost.
+        assert left == ([("1002", False)] if order_id == "1003" else [("1003", True)])
+    assert await ledger.tracked("T1", later + timedelta(days=121)) == []
 
 
 def _person(minutes: int, **fields: Any) -> Person:

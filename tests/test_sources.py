@@ -298,7 +298,8 @@ async def test_shopify_s_other_topics_are_facts_too(world: World) -> None:
         *("erase_customer", "erase_customer", "customer_asks_for_data", "customer_asks_for_data"),
     ]
     assert "lanted" not in json.dumps(told)
-    assert await world.ledger.parcel_of("1z827wk74630") == ("820982911946154508", "123456")
+    (parcel,) = await world.ledger.tracked("1z827wk74630", datetime.now(UTC))
+    assert (parcel.order_id, parcel.parcel_id) == ("820982911946154508", "123456")
 
 
 async def test_what_shopify_sends_and_we_cannot_read_is_parked_and_acknowledged(world: World) -> None:
@@ -379,7 +380,8 @@ async def test_woocommerce_s_parcels_come_from_its_tracking_extension(world: Wor
     await world.post("woocommerce", payloads.woocommerce_order(status="completed", meta_data=meta))
     told = dict(await facts(world))
     assert told["parcel_shipped"]["tracking_number"] == "AT1"
-    assert await world.ledger.parcel_of("AT1") == ("727", "727-1")
+    (parcel,) = await world.ledger.tracked("AT1", datetime.now(UTC))
+    assert (parcel.order_id, parcel.parcel_id) == ("727", "727-1")
 
 
 async def test_a_woocommerce_order_that_is_not_paid_begins_nothing(world: World) -> None:
