@@ -105,8 +105,12 @@ def _whose(customer_id: str) -> dict[str, ColumnElement[bool]]:
 def _events(customer_id: str) -> ColumnElement[bool]:
     """What came in about their orders, and of carriers who know only the number of a parcel."""
     order_ids = own_orders(customer_id)
-    numbers = select(parcels.c.tracking_number).where(parcels.c.order_id.in_(order_ids))
-    of_carrier = inbox.c.order_id.is_(None) & inbox.c.tracking_number.in_(numbers)
+    sent = select(parcels.c.tracking_number).where(parcels.c.order_id.in_(order_ids))
+    back = select(papers.c.tracking_number).where(
+        papers.c.order_id.in_(order_ids), papers.c.tracking_number.is_not(None)
+    )
+    numbered = or_(*(inbox.c.tracking_number.in_(numbers) for numbers in (sent, back)))
+    of_carrier = inbox.c.order_id.is_(None) & numbered
     return or_(inbox.c.order_id.in_(order_ids), of_carrier)
 
 

@@ -10,10 +10,12 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from journey.facts import OrderPlaced
 from journey.playbook import Playbook
+from journey.return_contract import ReturnMoved
 from journey.return_facts import FACTS as RETURN_FACTS
 from ledger import Ledger
 from ledger.inbox import InboxRow, InboxState, Verdict
 from ledger.incoming import PLACE, Deed
+from ledger.tracking import Tracked
 from runtime.orders import Reported, UnknownOrder, handle, report_fact, start_journey
 from runtime.returns import UnknownReturn, report_return_fact, start_again
 
@@ -104,11 +106,10 @@ class Delivery:
         if row.order_id is not None:
             return [(row.order_id, row.deeds)]
         found = await self.ledger.tracked(row.tracking_number or "", row.received_at)
-        if not found:
+        whose = [(each.order_id, _about(each, row.deeds)) for each in found]
+        if not any(deeds for _, deeds in whose):
             raise UnknownOrder(row.tracking_number)
-        return [
-            (each.order_id, tuple(_of_parcel(deed, each.parcel_id) for deed in row.deeds)) for each in found
-        ]
+        return [(order_id, deeds) for order_id, deeds in whose if deeds]
 
     async def _told(self, client: Client, order_id: str, deeds: tuple[Deed, ...]) -> list[str]:
         if deeds[0].kind in RETURN_FACTS:
@@ -192,6 +193,22 @@ def _waiting(row: InboxRow, now: datetime) -> Verdict:
         return parked(row, "nobody placed this order here")
     # Seldom and seldomer: the order itself wakes it when it comes.
     return again(row, now, "waits for its order", seconds=max(2.0, min(age.total_seconds() / 4, 600)))
+
+
+def _about(whose: Tracked, deeds: tuple[Deed, ...]) -> tuple[Deed, ...]:
+    """What a carrier tells of a number, as facts about the parcel, or about the return that comes back in
+    it. When that is expected to arrive is of no use to it."""
+    if whose.return_id is not None:
+        return tuple(_of_return(deed, whose.return_id) for deed in deeds if deed.kind in _MOVED)
+    return tuple(_of_parcel(deed, str(whose.parcel_id)) for deed in deeds if deed.kind not in RETURN_FACTS)
+
+
+_MOVED = ("parcel_moved", "return_moved")
+
+
+def _of_return(deed: Deed, return_id: str) -> Deed:
+    told = {name: value for name, value in deed.body.items() if name in ReturnMoved.model_fields}
+    return Deed(kind="return_moved", body={**told, "return_id": return_id})
 
 
 def _of_parcel(deed: Deed, parcel_id: str) -> Deed:

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from journey.endings import Ending, JourneyEnding
+from journey.names import label_key
 from journey.state import JourneyState
 from ledger import Ledger
 from ledger.customers import Profile
 from ledger.inbox import InboxRow, InboxState, Verdict
 from ledger.incoming import Acceptance, Consent, Deed, Incoming, Person
 from ledger.orders import OrderPointer
+from ledger.returns import Paper, ReturnRow
 from tests.sending import NOON
 
 LEASE = timedelta(minutes=1)
@@ -172,6 +174,27 @@ async def test_a_carrier_s_number_is_every_order_s_that_is_in_the_parcel_and_not
         # What comes late is kept beside the newest, rather than lost.
         assert left == ([("1002", False)] if order_id == "1003" else [("1003", True)])
     assert await ledger.tracked("T1", later + timedelta(days=121)) == []
+
+
+async def test_a_label_s_number_is_its_return_s_until_the_return_is_over(ledger: Ledger) -> None:
+    label = Paper(
+        order_id="1001",
+        key=label_key("r2"),
+        kind="drop_off",
+        provider="demo",
+        tracking_number="T1",
+        created_at=NOON,
+    )
+    await ledger.keep_paper(label)
+    row = ReturnRow(
+        order_id="1001", return_id="r2", kind="return", stage="on_its_way", case={}, opened_at=NOON
+    )
+    await ledger.keep_return(row)
+    (found,) = await ledger.tracked("T1", NOON)
+    assert (found.order_id, found.return_id, found.parcel_id, found.is_over) == ("1001", "r2", None, False)
+    await ledger.keep_return(row.model_copy(update={"closed_at": NOON}))
+    await ledger.accept([_shipped(1, "1002")], NOON)
+    assert [each.order_id for each in await ledger.tracked("T1", NOON)] == ["1002"]
 
 
 def _person(minutes: int, **fields: Any) -> Person:

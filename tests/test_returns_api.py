@@ -1,6 +1,8 @@
 """Returns and refunds over HTTP, as a shop's back-end, its return page and its operators use them."""
 
 import asyncio
+import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,8 +22,9 @@ from ledger.asked import Asked, AskedOtherwise, MoreThanIsLeft, NotPaid
 from ledger.keys import Scope
 from runtime import returns
 from runtime.embedded import Server
+from tests import payloads
 from tests.doors import World as Doors
-from tests.doors import open_world, until
+from tests.doors import open_world, standard_headers, until
 from tests.refunding import PAYMENT
 from tests.sending import NOON
 from tests.world import World, dev_world, line, short_playbook
@@ -103,6 +106,45 @@ async def test_a_return_goes_all_the_way_over_http(opened: tuple[World, Doors]) 
     late = await doors.http.post(f"{url}/cancellation", json={}, headers=doors.key)
     assert (late.status_code, late.json()["error"]) == (409, "this return is over")
     assert "Planted words" not in await histories(shop.client, order_id)
+
+
+def _scans(number: str) -> list[tuple[str, dict[str, Any]]]:
+    at = datetime.now(UTC).isoformat()
+    scan = {"kind": "return_moved", "fact_id": "dhl:1", "at": at, "status": "in_transit"}
+    return [
+        ("easypost", payloads.easypost_event(tracking_code=number, est_delivery_date="2026-12-01")),
+        ("aftership", payloads.aftership_event(tracking_number=number)),
+        ("standard", scan | {"tracking_number": number}),
+    ]
+
+
+async def test_a_carrier_s_scan_of_our_own_label_is_a_scan_of_its_return(opened: tuple[World, Doors]) -> None:
+    shop, doors = opened
+    order_id = await delivered(shop, doors)
+    asked = {"lines": [{"line_id": "l1", "quantity": 1}], "reason": "changed_mind"}
+    await doors.http.post(f"/v1/orders/{order_id}/returns", json=asked, headers=doors.key | KEYED)
+    url = f"/v1/returns/{order_id}:r1"
+    await seen(doors, url, lambda view: view["waits_for"] == "the first scan")
+    label = await doors.ledger.paper(order_id, "r1/label")
+    assert label is not None and label.tracking_number
+    for source, body in _scans(label.tracking_number):
+        assert (await doors.post(source, body)).json() == {"result": "accepted"}
+    told = await seen(doors, url, lambda view: len(_moves(view)) == 3 and view["waits_for"] == "the goods")
+    assert all(each["kind"] != "not_understood" for each in told["story"])
+    other = {"kind": "return_received", "fact_id": "wh:1", "at": datetime.now(UTC).isoformat()}
+    answer = await doors.post("standard", other, _as("msg_2", other))
+    assert (answer.status_code, answer.json()["error"][:10]) == (422, "return_id:")
+    other |= {"return_id": f"{order_id}:r1"}
+    assert (await doors.post("standard", other, _as("msg_3", other))).json() == {"result": "accepted"}
+    await seen(doors, url, lambda view: view["waits_for"] not in {"the first scan", "the goods"})
+
+
+def _as(event_id: str, body: dict[str, Any]) -> dict[str, str]:
+    return standard_headers(json.dumps(body).encode(), event_id, int(time.time()))
+
+
+def _moves(view: dict[str, Any]) -> list[Any]:
+    return [each for each in view["story"] if each["kind"] == "return_moved"]
 
 
 async def histories(client: Client, order_id: str) -> str:

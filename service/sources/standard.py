@@ -12,13 +12,16 @@ from pydantic import TypeAdapter, ValidationError
 from standardwebhooks import Webhook
 
 from journey.facts import KINDS, read_fact
-from journey.names import OpaqueId
-from ledger.incoming import PLACE
+from journey.names import Label, OpaqueId
+from journey.return_facts import FACTS
+from ledger.incoming import PLACE, Deed
 from service.clocks import Dated, ahead
 from service.neworder import NewOrder
 from service.sources.source import Forged, NotReadable, Post, Source, Told, deed
 
 _ID: TypeAdapter[str] = TypeAdapter(OpaqueId)
+_NUMBER: TypeAdapter[str] = TypeAdapter(Label)
+_KINDS = KINDS | set(FACTS)
 
 
 class StandardWebhooks(Source):
@@ -34,7 +37,7 @@ class StandardWebhooks(Source):
 
     def topic(self, post: Post, data: Any) -> str:
         kind = _unwrapped(data).get("kind") if isinstance(data, dict) else None
-        return kind if kind in KINDS else "unknown"
+        return kind if kind in _KINDS else "unknown"
 
     def event_id(self, post: Post, data: Any) -> str:
         return post.header("webhook-id")
@@ -47,9 +50,12 @@ class StandardWebhooks(Source):
             raise NotReadable("the body should be a JSON object with named fields such as kind")
         fields = _unwrapped(data)
         kind = fields.pop("kind", None)
-        if kind not in KINDS:
-            raise NotReadable(f"kind: should be one of: {', '.join(sorted(KINDS))}")
-        yield placed(fields, at) if kind == PLACE else reported(kind, fields, at)
+        if kind not in _KINDS:
+            raise NotReadable(f"kind: should be one of: {', '.join(sorted(_KINDS))}")
+        if kind in FACTS:
+            yield of_return(kind, fields, at)
+        else:
+            yield placed(fields, at) if kind == PLACE else reported(kind, fields, at)
 
 
 def _fits(secret: str, body: bytes, headers: dict[str, str]) -> bool:
@@ -103,3 +109,22 @@ def reported(kind: str, fields: dict[str, Any], now: datetime) -> Told:
     if problem := ahead([Dated("at", fact.at)], now):
         raise NotReadable(problem)
     return Told(deeds=[deed(fact)], order_id=order_id)
+
+
+def of_return(kind: str, fields: dict[str, Any], now: datetime) -> Told:
+    """A fact about a return, by its id such as `1001:r1`; a scan also by the carrier's number of its label.
+    Raises `NotReadable` and `ValidationError`."""
+    return_id, number = str(fields.pop("return_id", "")), fields.pop("tracking_number", None)
+    of_order = fields.pop("order_id", None)
+    fact = FACTS[kind].model_validate({"source": "standard", **fields})
+    if problem := ahead([Dated("at", fact.at)], now):
+        raise NotReadable(problem)
+    body = fact.model_dump(mode="json", exclude_unset=True)
+    order_id, _, own = return_id.rpartition(":")
+    try:
+        if kind == "return_moved" and not return_id:
+            return Told(deeds=[Deed(kind=kind, body=body)], tracking_number=_NUMBER.validate_python(number))
+        deeds = [Deed(kind=kind, body={**body, "return_id": _ID.validate_python(own)})]
+        return Told(deeds=deeds, order_id=_ID.validate_python(order_id or of_order))
+    except ValidationError:
+        raise NotReadable("return_id: should be the return's id, such as 1001:r1") from None
