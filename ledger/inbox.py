@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, Integer, Update, bindparam, func, or_, select, update
+from sqlalchemy import BindParameter, Integer, Select, Update, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
@@ -146,10 +146,17 @@ class Inbox(Missing):
         return InboxRow.model_validate(row._asdict()) if row else None
 
     async def count_inbox(self) -> dict[str, int]:
-        """How many rows are in each state."""
-        query = select(inbox.c.state, func.count()).group_by(inbox.c.state)
+        """How many rows are in each state. It reads all that ever came in: `count_open_inbox` does not."""
+        return await self._counted(select(inbox.c.state, func.count()))
+
+    async def count_open_inbox(self) -> dict[str, int]:
+        """How many rows wait for their journey, and how many for a person."""
+        states = [InboxState.RECEIVED.value, InboxState.PARKED.value]
+        return await self._counted(select(inbox.c.state, func.count()).where(inbox.c.state.in_(states)))
+
+    async def _counted(self, query: Select[tuple[str, int]]) -> dict[str, int]:
         async with self.reading() as db:
-            rows = await db.execute(query)
+            rows = await db.execute(query.group_by(inbox.c.state))
         return {str(row[0]): int(row[1]) for row in rows}
 
     async def replay_inbox(self, numbers: Sequence[int] | None, now: datetime) -> list[int]:

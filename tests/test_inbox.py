@@ -7,6 +7,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from journey.endings import Ending, JourneyEnding
 from journey.names import label_key
@@ -135,6 +136,23 @@ async def test_a_parked_event_that_needs_no_effect_is_closed_and_says_who_and_wh
     assert (second.raw, second.ended_at) == (None, later)
     assert await ledger.replay_inbox(None, later) == []
     assert await ledger.accept([event(), unread], later) == [Acceptance.REPEATED] * 2
+
+
+async def test_what_is_open_is_counted_without_reading_all_that_ever_came_in(ledger: Ledger) -> None:
+    await ledger.accept([event(number) for number in range(300)], NOON)
+    rows = await _claimed(ledger, most=300)
+    ended = [Verdict(number=row.number, state=InboxState.DISPATCHED, reason="") for row in rows[:297]]
+    parked = Verdict(number=rows[297].number, state=InboxState.PARKED, reason="refused")
+    await ledger.settle_inbox([*ended, parked], NOON)
+    assert await ledger.count_open_inbox() == {"received": 2, "parked": 1}
+    assert await ledger.count_inbox() == {"received": 2, "parked": 1, "dispatched": 297}
+    query = "SELECT state, count(*) FROM inbox WHERE state IN ('received', 'parked') GROUP BY state"
+    async with ledger.writing() as db:
+        if not ledger.is_sqlite:
+            await db.execute(text("ANALYZE inbox"))
+        plan = await db.execute(text(f"EXPLAIN {'QUERY PLAN ' if ledger.is_sqlite else ''}{query}"))
+        told = "\n".join(str(tuple(row)) for row in plan)
+    assert "ix_inbox_due" in told, told
 
 
 async def test_facts_that_wait_for_their_order_are_woken_by_it(ledger: Ledger) -> None:
