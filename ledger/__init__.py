@@ -2,6 +2,7 @@
 
 from ledger.asked import Requests
 from ledger.customers import Customers
+from ledger.ended import Ended
 from ledger.erasure import Erasures
 from ledger.export import Exports
 from ledger.inbox import Inbox
@@ -21,6 +22,7 @@ from ledger.whom import Whom
 class Ledger(
     Inbox,
     Parked,
+    Ended,
     Erasures,
     Exports,
     Keys,

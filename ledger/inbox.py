@@ -31,6 +31,8 @@ class InboxState(StrEnum):
     PARKED = "parked"
     CLOSED = "closed"
     """Parked, and ended by a person without an effect."""
+    KNOWN = "known"
+    """Ended long ago: only what a repetition is known by is kept of it."""
 
 
 class InboxRow(Model):
@@ -154,7 +156,7 @@ class Inbox(Missing):
         states = [InboxState.RECEIVED.value, InboxState.PARKED.value]
         return await self._counted(select(inbox.c.state, func.count()).where(inbox.c.state.in_(states)))
 
-    async def _counted(self, query: Select[tuple[str, int]]) -> dict[str, int]:
+    async def _counted(self, query: Select[Any]) -> dict[str, int]:
         async with self.reading() as db:
             rows = await db.execute(query.group_by(inbox.c.state))
         return {str(row[0]): int(row[1]) for row in rows}

@@ -15,6 +15,13 @@ class DoorSettings(BaseSettings):
     service_host: str = "127.0.0.1"
     service_port: int = Field(default=8000, ge=0, le=65535)
     largest_body: int = Field(default=1_000_000, ge=1_000, le=20_000_000, description="Bytes.")
+    inbox_days: int = Field(
+        default=400,
+        ge=7,
+        le=36_500,
+        description="For so long what an event told is kept in the inbox, after it had its effect. That it "
+        "came is kept for ever, so that a repetition has none.",
+    )
 
     public_url: str | None = Field(
         default=None, pattern=r"^https?://[^\s/]+$", description="Where customers reach the doors."

@@ -18,6 +18,7 @@ from ledger.inbox import InboxRow, InboxState, Verdict
 from ledger.incoming import Acceptance, Consent, Deed, Incoming, Person
 from ledger.orders import OrderPointer
 from ledger.returns import Paper, ReturnRow
+from runtime.tidying import Tidying
 from tests.sending import NOON
 
 LEASE = timedelta(minutes=1)
@@ -166,6 +167,30 @@ async def test_facts_that_wait_for_their_order_are_woken_by_it(ledger: Ledger) -
     pointer = OrderPointer(order_id="1001", customer_id="c_ann", placed_at=NOON)
     await ledger.accept([event(2, pointer=pointer)], NOON + timedelta(minutes=5))
     assert [row.event_id for row in await _claimed(ledger, minutes=6)] == ["e1", "e2"]
+
+
+async def test_of_what_ended_long_ago_only_that_it_came_is_kept(ledger: Ledger) -> None:
+    await ledger.accept([event(), event(2), event(3), event(4)], NOON)
+    first, second, third, _ = await _claimed(ledger)
+    ended = [
+        Verdict(number=row.number, state=InboxState.DISPATCHED, reason="recorded") for row in (first, second)
+    ]
+    await ledger.settle_inbox(ended[:1], NOON)
+    await ledger.settle_inbox(ended[1:], NOON + timedelta(days=9))
+    parked = Verdict(number=third.number, state=InboxState.PARKED, reason="refused")
+    await ledger.settle_inbox([parked], NOON)
+    now = NOON + timedelta(days=401)
+    tidying = Tidying(ledger, timedelta(days=400), lambda: now)
+    assert not await tidying.step()
+    assert await ledger.count_inbox() == {"received": 1, "parked": 1, "dispatched": 1, "known": 1}
+    (kept,) = await ledger.inbox_rows(InboxState.KNOWN)
+    assert [deed.body for deed in kept.deeds] == [{"fact_id": "e1"}]
+    assert await ledger.accept([event()], now) == [Acceptance.REPEATED]
+    assert await ledger.accept([event(body="another")], now) == [Acceptance.CONFLICT]
+    assert await ledger.missing([event()]) == []
+    assert await _claimed(ledger, days=1, minutes=5) != []
+    assert await ledger.thin_inbox(now) == 1
+    assert await ledger.thin_inbox(now) == 0
 
 
 def _shipped(number: int, order_id: str) -> Incoming:
