@@ -3,7 +3,7 @@
 from ledger.asked import Requests
 from ledger.customers import Customers
 from ledger.ended import Ended
-from ledger.erasure import Erasures
+from ledger.erasure_closing import ErasureClosing
 from ledger.export import Exports
 from ledger.inbox import Inbox
 from ledger.journeys import JourneyArchive
@@ -23,7 +23,7 @@ class Ledger(
     Inbox,
     Parked,
     Ended,
-    Erasures,
+    ErasureClosing,
     Exports,
     Keys,
     People,

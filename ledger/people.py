@@ -25,13 +25,12 @@ async def keep_people(database: Database, db: AsyncConnection, people: list[Pers
     """Merge what events tell into the customers' rows, within the caller's transaction.
 
     Each field is the newest word on it: an older one fills what is missing, and what is absent leaves what is
-    there. Consents are all kept, since each has its own time. What is older than a wish to be forgotten
-    changes nothing.
+    there. Consents are all kept, since each has its own time; who brings a consent alone is no word on the
+    profile. What is older than a wish to be forgotten changes nothing.
     """
     for each_once in _rounds(people):
         welcome = await _not_forgotten(database, db, each_once)
-        if welcome:
-            rows = [_words(person) for person in welcome]
+        if rows := [_words(person) for person in welcome if not person.is_consent_alone]:
             merging = newest_words(database.is_sqlite, customers, customers.c.customer_id, _TIMES)
             await db.execute(merging, rows)
         await _keep_consents(database, db, welcome)

@@ -282,7 +282,8 @@ async def test_words_on_a_customer_may_come_in_any_order(ledger: Ledger) -> None
         for each in people[:1]:
             await ledger.keep_person(each)
         await ledger.accept(
-            [event(person=each, event_id=f"{number}-{part}") for part, each in enumerate(people[1:])], NOON
+            [event(person=each, event_id=f"{number}-{part}") for part, each in enumerate(people[1:])],
+            NOON + timedelta(minutes=9),
         )
         profile = await ledger.profile(f"c_{number}")
         assert profile is not None

@@ -13,6 +13,7 @@ from standardwebhooks import Webhook
 
 from journey.facts import KINDS, read_fact
 from journey.names import Label, OpaqueId
+from journey.own_returns import OursToTell, check_source
 from journey.return_facts import FACTS
 from ledger.incoming import PLACE, Deed
 from service.clocks import Dated, ahead
@@ -37,7 +38,7 @@ class StandardWebhooks(Source):
 
     def topic(self, post: Post, data: Any) -> str:
         kind = _unwrapped(data).get("kind") if isinstance(data, dict) else None
-        return kind if kind in _KINDS else "unknown"
+        return kind if isinstance(kind, str) and kind in _KINDS else "unknown"
 
     def event_id(self, post: Post, data: Any) -> str:
         return post.header("webhook-id")
@@ -50,7 +51,7 @@ class StandardWebhooks(Source):
             raise NotReadable("the body should be a JSON object with named fields such as kind")
         fields = _unwrapped(data)
         kind = fields.pop("kind", None)
-        if kind not in _KINDS:
+        if not isinstance(kind, str) or kind not in _KINDS:
             raise NotReadable(f"kind: should be one of: {', '.join(sorted(_KINDS))}")
         if kind in FACTS:
             yield of_return(kind, fields, at)
@@ -70,10 +71,10 @@ def _fits(secret: str, body: bytes, headers: dict[str, str]) -> bool:
 def _unwrapped(data: dict[str, Any]) -> dict[str, Any]:
     """The fact itself; an envelope's own fields stand in for those that the fact leaves out."""
     inner = data.get("data")
-    if not isinstance(inner, dict) or "type" not in data:
+    if not isinstance(inner, dict) or not isinstance(data.get("type"), str):
         return dict(data)
     around = {
-        "kind": str(data["type"]).rpartition(".")[2],
+        "kind": data["type"].rpartition(".")[2],
         "at": data.get("time") or data.get("timestamp"),
         "fact_id": data.get("id"),
         "order_id": data.get("subject"),
@@ -105,6 +106,10 @@ def reported(kind: str, fields: dict[str, Any], now: datetime) -> Told:
         order_id = _ID.validate_python(fields.pop("order_id", None))
     except ValidationError:
         raise NotReadable("order_id: should be the id under which the order was placed") from None
+    try:
+        check_source(fields)
+    except OursToTell as refusal:
+        raise NotReadable(str(refusal)) from None
     fact = read_fact({"source": "standard", **fields, "kind": kind})
     if problem := ahead([Dated("at", fact.at)], now):
         raise NotReadable(problem)
@@ -116,6 +121,10 @@ def of_return(kind: str, fields: dict[str, Any], now: datetime) -> Told:
     Raises `NotReadable` and `ValidationError`."""
     return_id, number = str(fields.pop("return_id", "")), fields.pop("tracking_number", None)
     of_order = fields.pop("order_id", None)
+    try:
+        check_source(fields)
+    except OursToTell as refusal:
+        raise NotReadable(str(refusal)) from None
     fact = FACTS[kind].model_validate({"source": "standard", **fields})
     if problem := ahead([Dated("at", fact.at)], now):
         raise NotReadable(problem)

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0009_words"
-down_revision = "0007_payments_by_provider"
+down_revision = "0008_erasures_closed"
 branch_labels = None
 depends_on = None
 
