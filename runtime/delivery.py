@@ -13,7 +13,7 @@ from journey.playbook import Playbook
 from journey.return_facts import FACTS as RETURN_FACTS
 from ledger import Ledger
 from ledger.inbox import InboxRow, InboxState, Verdict
-from ledger.incoming import PLACE, Deed
+from ledger.incoming import PLACE, UNPAID, Deed
 from runtime.orders import Reported, UnknownOrder, handle, report_fact, start_journey
 from runtime.returns import UnknownReturn, report_return_fact, start_again
 
@@ -181,10 +181,19 @@ def parked(row: InboxRow, reason: str) -> Verdict:
 
 def _waiting(row: InboxRow, now: datetime) -> Verdict:
     age = now - row.received_at
+    if age >= ORDER_PATIENCE and _was_never_paid(row):
+        reason = "cancelled before it was paid"
+        return Verdict(number=row.number, state=InboxState.DISPATCHED, reason=reason)
     if age >= ORDER_PATIENCE:
         return parked(row, "nobody placed this order here")
     # Seldom and seldomer: the order itself wakes it when it comes.
     return again(row, now, "waits for its order", seconds=max(2.0, min(age.total_seconds() / 4, 600)))
+
+
+def _was_never_paid(row: InboxRow) -> bool:
+    """Whether it only calls off what was not paid. The order has had its time to come: its topics arrive in
+    any order, and who pays on delivery is sent the goods unpaid."""
+    return all(deed.kind == "order_cancelled" and deed.body.get("reason") == UNPAID for deed in row.deeds)
 
 
 def _of_parcel(deed: Deed, parcel_id: str) -> Deed:

@@ -111,6 +111,8 @@ class Dispatcher:
                     return parked(row, f"{_customers(row)}: hand over what is known of them")
                 case incoming.SHOP:
                     return parked(row, f"{row.deeds[0].body['shop']} has left: all its customers are to go")
+                case incoming.GONE:
+                    return await self._gone(row)
                 case incoming.MAIL:
                     event_id = str(row.deeds[0].body["event_id"])
                     return _done(row, await self._ledger.settle_mail(event_id, self._now()))
@@ -137,6 +139,20 @@ class Dispatcher:
                 await report_return_fact(client, each.order_id, each.return_id, incoming.REFUND, {})
         await self._ledger.provider_event_handled(str(body["provider"]), str(body["event_id"]), self._now())
         return _done(row, told)
+
+    async def _gone(self, row: InboxRow) -> Verdict:
+        """Nothing is done by itself: shops tidy up, and the topic, which tells what it was, is not signed."""
+        gone = str(row.deeds[0].body["id"])
+        customer_id = f"woo-{gone}"
+        if row.topic == "customer.deleted" and await self._ledger.profile(customer_id) is not None:
+            return parked(row, f"{customer_id}: the shop deleted the account; forget them, if they want it")
+        if row.topic == "order.deleted" and await self._is_live(gone):
+            return parked(row, f"order {gone} was deleted in the shop: cancel it here, or let it go on")
+        return _done(row, "it is not here")
+
+    async def _is_live(self, order_id: str) -> bool:
+        known = await self._ledger.order(order_id) is not None
+        return known and await self._ledger.journey(order_id) is None
 
     async def _forgotten(self, client: Client, row: InboxRow) -> Verdict:
         if self._erase is None:

@@ -32,6 +32,18 @@ class DoorSettings(BaseSettings):
     shopify_secret_previous: SecretStr | None = Field(default=None, description=_BEFORE)
     woocommerce_secret: SecretStr | None = Field(default=None, description=f"The webhook's secret. {_NOW}")
     woocommerce_secret_previous: SecretStr | None = Field(default=None, description=_BEFORE)
+    woocommerce_consent_meta: str | None = Field(
+        default=None, description="The key of an order's or account's meta data that holds the consent."
+    )
+    woocommerce_first_order_meta: str | None = Field(
+        default=None, description="The key of an order's meta data that says whether it is the first."
+    )
+    woocommerce_locale_meta: str | None = Field(
+        default="wpml_language", description="The key of an order's meta data that holds the language."
+    )
+    woocommerce_locale: str | None = Field(
+        default=None, pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", description="Of a shop that has one."
+    )
     easypost_secret: SecretStr | None = Field(default=None, description=f"The webhook's secret. {_NOW}")
     easypost_secret_previous: SecretStr | None = Field(default=None, description=_BEFORE)
     aftership_secret: SecretStr | None = Field(default=None, description=f"The webhook's secret. {_NOW}")

@@ -1,4 +1,4 @@
-"""WooCommerce's webhooks: orders, whole, whenever they change.
+"""WooCommerce's webhooks: orders, whole, whenever they change, and accounts.
 
 `X-WC-Webhook-Signature` is base64 of HMAC-SHA256 over the body; topic and delivery id are outside of it. Of
 two dates only `*_gmt` has a known zone, though none is written in it.
@@ -7,15 +7,24 @@ two dates only `*_gmt` has a known zone, though none is written in it.
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field
 
-from journey.facts import Line, Order, OrderCancelled, OrderChanged, OrderPlaced, ParcelShipped
-from ledger.customers import Profile
-from ledger.incoming import Deed, Person
+from journey.facts import (
+    Line,
+    Order,
+    OrderCancelled,
+    OrderChanged,
+    OrderPlaced,
+    ParcelShipped,
+    ReturnClosed,
+    ReturnOutcome,
+)
+from ledger.incoming import GONE, UNPAID, Deed
 from ledger.orders import OrderPointer
-from service.sources.places import zone_of
+from ledger.payments import Payment
 from service.sources.source import NotReadable, Post, Source, Told, deed, hmac_fits
 from service.sources.values import (
     Id,
@@ -24,24 +33,42 @@ from service.sources.values import (
     base64_bytes,
     country,
     currency,
-    email,
     label,
     minor_units,
     moment,
-    one_line,
     url,
+)
+from service.sources.woocommerce_people import (
+    Address,
+    Conventions,
+    Metas,
+    account_told,
+    buyer,
+    is_yes,
+    only_list,
+    said,
+    zone,
 )
 
 _PAID = {"processing", "completed", "refunded"}
 _TRACKING = "_wc_shipment_tracking_items"
 """Where the Shipment Tracking extension keeps its numbers."""
 
+_STRIPE = r"stripe(_\w+)?"
+_STRIPE_ID = r"(ch|py|pi)_\w+"
+"""What Stripe's own extension writes as `transaction_id`. WooPayments has such ids as well, but of an account
+at Stripe to which the shop has no key, so that nothing could be given back by them."""
+
 
 class WooCommerce(Source):
-    """`order.created`, `order.updated`; the ping of a new webhook has no order in it."""
+    """`order.created`, `order.updated`, `customer.created`, `customer.updated`; what is deleted tells its
+    number alone, and not whether it was an order or a customer. A new webhook's ping has no order in it."""
 
     name: ClassVar[str] = "woocommerce"
     strict: ClassVar[bool] = False
+
+    def __init__(self, keys: Conventions) -> None:
+        self._keys = keys
 
     def verify(self, post: Post, secrets: Sequence[str]) -> None:
         hmac_fits(base64_bytes(post.header("x-wc-webhook-signature")), post.body, secrets)
@@ -60,29 +87,12 @@ class WooCommerce(Source):
         if not isinstance(data, dict):
             raise NotReadable("the body should be a JSON object")
         if "line_items" in data and "status" in data:
-            yield from _told(_Order.model_validate(data), at)
-
-
-class _Address(Wire):
-    first_name: Loose = ""
-    last_name: Loose = ""
-    company: Loose = ""
-    address_1: Loose = ""
-    address_2: Loose = ""
-    city: Loose = ""
-    state: Loose = ""
-    postcode: Loose = ""
-    country: Loose = ""
-    email: Loose = ""
-    phone: Loose = ""
-
-    @property
-    def name(self) -> str | None:
-        return one_line(f"{self.first_name} {self.last_name}")
-
-    def label_lines(self) -> tuple[str, ...]:
-        parts = (self.company, self.address_1, self.address_2, f"{self.postcode} {self.city}", self.country)
-        return tuple(line for line in map(one_line, parts) if line)
+            yield from _told(_Order.model_validate(data), self._keys, at)
+        elif "is_paying_customer" in data and "billing" in data:
+            if person := account_told(data, self._keys, at):
+                yield Told(person=person)
+        elif set(data) == {"id"} and isinstance(data["id"], int):
+            yield Told(deeds=[Deed(kind=GONE, body={"id": str(data["id"])})])
 
 
 class _Item(Wire):
@@ -94,13 +104,8 @@ class _Item(Wire):
     price: str = "0"
 
 
-class _Meta(Wire):
-    key: Loose = ""
-    value: Any = None
-
-
-def _list(value: Any) -> Any:
-    return value if isinstance(value, list) else []
+class _Refund(Wire):
+    total: Loose = ""
 
 
 class _Order(Wire):
@@ -111,13 +116,18 @@ class _Order(Wire):
     date_created_gmt: Loose = ""
     date_modified_gmt: Loose = ""
     date_paid_gmt: Loose = ""
-    billing: _Address = _Address()
-    shipping: _Address = _Address()
+    date_completed_gmt: Loose = ""
+    payment_method: Loose = ""
+    transaction_id: Loose = ""
+    total: Loose = ""
+    billing: Address = Address()
+    shipping: Address = Address()
     line_items: tuple[_Item, ...] = Field(max_length=500)
-    meta_data: Annotated[tuple[_Meta, ...], BeforeValidator(_list)] = ()
+    refunds: Annotated[tuple[_Refund, ...], BeforeValidator(only_list)] = Field(default=(), max_length=500)
+    meta_data: Metas = ()
 
     @property
-    def to(self) -> _Address:
+    def to(self) -> Address:
         return self.shipping if self.shipping.country else self.billing
 
     @property
@@ -125,11 +135,35 @@ class _Order(Wire):
         known = self.customer_id.isdigit() and int(self.customer_id) > 0
         return f"woo-{int(self.customer_id)}"[:64] if known else f"guest-{self.id}"
 
+    @property
+    def is_paid(self) -> bool:
+        """Or as good as paid: who pays on delivery has no date, and is processed all the same. A cancelled
+        order that was paid was placed once, whichever of the two is told first."""
+        return self.status in _PAID or (self.status == "cancelled" and bool(moment(self.date_paid_gmt)))
 
-def _told(order: _Order, at: datetime) -> Iterator[Told]:
-    placed_at = moment(order.date_paid_gmt) or moment(order.date_created_gmt) or at
+    @property
+    def is_given_back(self) -> bool:
+        """Whether all of the money went back; of a part, nothing tells which goods it was for."""
+        given = sum((abs(_decimal(refund.total)) for refund in self.refunds), Decimal())
+        return self.status == "refunded" or 0 < _decimal(self.total) <= given
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        value = Decimal(text or "0")
+    except InvalidOperation:
+        return Decimal()
+    return value if value.is_finite() else Decimal()
+
+
+def _told(order: _Order, keys: Conventions, at: datetime) -> Iterator[Told]:
+    bought_at = moment(order.date_created_gmt) or at
+    placed_at = moment(order.date_paid_gmt) or bought_at
     changed_at = moment(order.date_modified_gmt) or at
-    deeds = list(_deeds(order, placed_at, changed_at))
+    if not order.is_paid:
+        yield from _never_paid(order, changed_at)
+        return
+    deeds = list(_deeds(order, keys, placed_at, changed_at))
     if not deeds:
         return
     pointer = OrderPointer(
@@ -139,50 +173,78 @@ def _told(order: _Order, at: datetime) -> Iterator[Told]:
         recipient=order.to.name,
         address=order.to.label_lines(),
     )
-    yield Told(deeds=deeds, order_id=order.id, person=_person(order, changed_at), pointer=pointer)
+    yield Told(
+        deeds=deeds,
+        order_id=order.id,
+        person=buyer(order, keys, bought_at, changed_at),
+        pointer=pointer,
+        payment=_payment(order, placed_at),
+    )
 
 
-def _person(order: _Order, at: datetime) -> Person:
-    buyer = order.billing
-    told = {
-        "customer_id": order.buyer_id,
-        "email": email(buyer.email),
-        "name": buyer.name,
-        "phone": one_line(buyer.phone, 40),
-        "zone": _zone(order),
-        "country": country(order.to.country),
-    }
-    known = {name: value for name, value in told.items() if value is not None}
-    return Person(profile=Profile.model_validate(known), at=at)
+def _never_paid(order: _Order, changed_at: datetime) -> Iterator[Told]:
+    """Called off without having been paid. It is told for the sake of who pays on delivery, whose order was
+    placed; otherwise it finds no order, and nothing is kept of whoever it was."""
+    if order.status == "cancelled":
+        yield Told(deeds=[_cancelled(order, changed_at, UNPAID)], order_id=order.id)
 
 
-def _zone(order: _Order) -> str:
-    return zone_of(country(order.to.country), order.to.state, order.billing.phone)
+def _cancelled(order: _Order, at: datetime, reason: str | None) -> Deed:
+    fact_id = f"woocommerce:{order.id}:cancelled"
+    return deed(OrderCancelled(fact_id=fact_id, at=at, source="woocommerce", reason=reason))
 
 
-def _deeds(order: _Order, placed_at: datetime, changed_at: datetime) -> Iterator[Deed]:
-    money, lines = currency(order.currency), _lines(order)
-    if order.status in _PAID and lines:
+def _payment(order: _Order, placed_at: datetime) -> Payment | None:
+    """What was paid by Stripe, by its charge or payment intent."""
+    is_stripe = re.fullmatch(_STRIPE, order.payment_method) and re.fullmatch(_STRIPE_ID, order.transaction_id)
+    if not is_stripe or not moment(order.date_paid_gmt):
+        return None
+    money = currency(order.currency)
+    return Payment(
+        order_id=order.id,
+        provider="stripe",
+        provider_id=order.transaction_id,
+        currency=money,
+        captured=minor_units(order.total, money),
+        created_at=placed_at,
+    )
+
+
+def _deeds(order: _Order, keys: Conventions, placed_at: datetime, changed_at: datetime) -> Iterator[Deed]:
+    money, lines, parcels = currency(order.currency), _lines(order), list(_parcels(order, changed_at))
+    if lines:
         bought = Order(
             order_id=order.id,
             customer_id=order.buyer_id,
             currency=money,
             country=country(order.to.country) or "ZZ",
-            zone=_zone(order),
+            zone=zone(order),
             lines=lines,
+            first_order=is_yes(said(order.meta_data, keys.first_order_meta)),
         )
         yield deed(
             OrderPlaced(
                 fact_id=f"woocommerce:{order.id}:placed", at=placed_at, source="woocommerce", order=bought
             )
         )
-        if changed_at > placed_at:
+        if changed_at > placed_at and order.status != "cancelled":
             stamp = f"woocommerce:{order.id}:{changed_at:%Y%m%dT%H%M%S}"
             yield deed(OrderChanged(fact_id=stamp, at=changed_at, source="woocommerce", lines=lines))
-        yield from _parcels(order, changed_at)
+        yield from parcels
     if order.status == "cancelled":
-        fact_id = f"woocommerce:{order.id}:cancelled"
-        yield deed(OrderCancelled(fact_id=fact_id, at=changed_at, source="woocommerce"))
+        yield _cancelled(order, changed_at, None)
+    elif order.is_given_back and not parcels and not moment(order.date_completed_gmt):
+        yield _cancelled(order, changed_at, "refunded")
+    elif order.is_given_back:
+        yield deed(
+            ReturnClosed(
+                fact_id=f"woocommerce:{order.id}:refunded",
+                at=changed_at,
+                source="woocommerce",
+                return_id=f"refund-{order.id}"[:64],
+                outcome=ReturnOutcome.REFUNDED,
+            )
+        )
 
 
 def _lines(order: _Order) -> tuple[Line, ...]:
@@ -211,7 +273,7 @@ class _Tracking(Wire):
 
 def _parcels(order: _Order, changed_at: datetime) -> Iterator[Deed]:
     """The parcels of the Shipment Tracking extension; without it, a completed order is one that was sent."""
-    items: list[Any] = next((_list(meta.value) for meta in order.meta_data if meta.key == _TRACKING), [])
+    items: list[Any] = next((only_list(meta.value) for meta in order.meta_data if meta.key == _TRACKING), [])
     known = [_Tracking.model_validate(item) for item in items[:50] if isinstance(item, dict)]
     if not known and order.status == "completed":
         known = [_Tracking()]
