@@ -26,6 +26,9 @@ MAIL = "mail_event"
 REFUND = "refund_reported"
 """The deed that takes over what a payment provider says of a refund."""
 
+CAPTURE = "capture_reported"
+"""The deed that raises what was captured of a payment to what its provider says."""
+
 EXPORT = "customer_asks_for_data"
 """A deed for a person: the shop hands a customer what is known of them."""
 

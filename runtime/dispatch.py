@@ -118,6 +118,8 @@ class Dispatcher:
                     return _done(row, await self._ledger.settle_mail(event_id, self._now()))
                 case incoming.REFUND:
                     return await self._refunded(client, row)
+                case incoming.CAPTURE:
+                    return await self._captured(row)
                 case _:
                     return await self._delivery.of(client, row)
         except (TemporalIsAway, ConnectionError):
@@ -137,6 +139,12 @@ class Dispatcher:
         for each in waiting:
             with suppress(UnknownReturn):
                 await report_return_fact(client, each.order_id, each.return_id, incoming.REFUND, {})
+        await self._ledger.provider_event_handled(str(body["provider"]), str(body["event_id"]), self._now())
+        return _done(row, told)
+
+    async def _captured(self, row: InboxRow) -> Verdict:
+        body = row.deeds[0].body
+        told = await self._ledger.settle_capture(body)
         await self._ledger.provider_event_handled(str(body["provider"]), str(body["event_id"]), self._now())
         return _done(row, told)
 
