@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -127,7 +126,7 @@ async def test_a_capture_that_is_nobody_s_or_of_other_money_changes_nothing(
     assert payment is not None and payment.captured == 100
 
 
-async def test_a_refund_without_metadata_is_read(world: World, ledger: Ledger, tmp_path: Path) -> None:
+async def test_a_refund_without_metadata_is_read(world: World, ledger: Ledger) -> None:
     await world.post("stripe", payloads.stripe_event(metadata=None))
     assert await ledger.inbox_rows(InboxState.PARKED) == []
     (event,) = await ledger.provider_events("stripe")
