@@ -37,7 +37,7 @@ SHOP = "shop_asks_to_be_forgotten"
 """A deed for a person: a shop has left, and wants all its customers forgotten."""
 
 GONE = "deleted_in_the_shop"
-"""A deed for a person: an order or a customer was deleted in the shop; which, only the topic tells."""
+"""A deed for a person: an order or a customer was deleted in the shop."""
 
 UNPAID = "unpaid"
 """The reason of a cancellation that was told of an order which had not been paid. Where nobody placed that

@@ -150,12 +150,15 @@ class Dispatcher:
 
     async def _gone(self, row: InboxRow) -> Verdict:
         """Nothing is done by itself: shops tidy up, and the topic, which tells what it was, is not signed."""
-        gone = str(row.deeds[0].body["id"])
-        customer_id = f"woo-{gone}"
-        if row.topic == "customer.deleted" and await self._ledger.profile(customer_id) is not None:
-            return parked(row, f"{customer_id}: the shop deleted the account; forget them, if they want it")
-        if row.topic == "order.deleted" and await self._is_live(gone):
-            return parked(row, f"order {gone} was deleted in the shop: cancel it here, or let it go on")
+        match row.deeds[0].body:
+            case {"customer": number} if await self._ledger.profile(f"woo-{number}") is not None:
+                return parked(
+                    row, f"woo-{number}: the shop deleted the account; forget them, if they want it"
+                )
+            case {"order": order_id} if await self._is_live(order_id):
+                return parked(
+                    row, f"order {order_id} was deleted in the shop: cancel it here, or let it go on"
+                )
         return _done(row, "it is not here")
 
     async def _is_live(self, order_id: str) -> bool:

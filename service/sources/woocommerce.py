@@ -77,6 +77,12 @@ class WooCommerce(Source):
         # A new webhook is only switched on if its unsigned ping is answered with 200.
         return re.fullmatch(rb"webhook_id=\d{1,20}", post.body) is not None
 
+    def opened(self, post: Post, data: Any) -> Any:
+        # Only of what is deleted is the topic needed, which is not signed: a person decides what follows.
+        gone = re.fullmatch(r"(order|customer)\.deleted", post.header("x-wc-webhook-topic"))
+        is_number = isinstance(data, dict) and set(data) == {"id"} and isinstance(data["id"], int)
+        return {**data, "deleted": gone[1]} if gone and is_number else data
+
     def topic(self, post: Post, data: Any) -> str:
         return post.header("x-wc-webhook-topic") or "unknown"
 
@@ -91,8 +97,9 @@ class WooCommerce(Source):
         elif "is_paying_customer" in data and "billing" in data:
             if person := account_told(data, self._keys, at):
                 yield Told(person=person)
-        elif set(data) == {"id"} and isinstance(data["id"], int):
-            yield Told(deeds=[Deed(kind=GONE, body={"id": str(data["id"])})])
+        elif set(data) == {"id", "deleted"}:
+            what, number = str(data["deleted"]), str(data["id"])
+            yield Told(deeds=[Deed(kind=GONE, body={what: number})], part=f"deleted/{what}/{number}")
 
 
 class _Item(Wire):
