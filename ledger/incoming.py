@@ -68,6 +68,12 @@ class Person(Model):
     birthday: date | None = None
     consent: Consent | None = None
 
+    @property
+    def is_consent_alone(self) -> bool:
+        """Whether nothing else is told of the customer."""
+        named = self.profile.model_fields_set
+        return self.consent is not None and self.birthday is None and named == {"customer_id"}
+
 
 class ProviderEvent(Model):
     """What a provider tells of something that we asked of it under our own reference."""

@@ -94,7 +94,11 @@ class Delivery:
                 raise TemporalIsAway from None
             if error.status in _BUSY or "signal count" in error.message:
                 return again(row, self.now(), "Temporal asks for patience", seconds=5)
-            return parked(row, f"Temporal refuses it: {error.status.name.lower()}")
+            reason = f"Temporal refuses it: {error.status.name.lower()}"
+            if error.status is RPCStatusCode.INVALID_ARGUMENT:
+                return parked(row, reason)
+            # The state that it finds wrong may be that of a run which is just beginning or going on.
+            return again(row, self.now(), reason, counts=True)
 
     async def _addressed(self, row: InboxRow) -> tuple[str, tuple[Deed, ...]]:
         """Whose it is. A carrier knows only the number of its parcel. Raises `UnknownOrder`."""

@@ -75,8 +75,11 @@ class Dispatcher:
     async def _swept(self) -> int:
         try:
             return await self.sweep()
-        except Exception as error:
-            # The ledger may be away as well; what is in it is not lost.
+        except (Exception, asyncio.CancelledError) as error:
+            # The ledger may be away as well; what is in it is not lost. Only who ends us may cancel us, not
+            # what was cancelled beneath us: a dispatcher that is gone would be missed by nobody.
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
             self._log.warning("sweep failed", problem=type(error).__name__)
             return 0
 

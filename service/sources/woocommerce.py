@@ -87,7 +87,8 @@ class WooCommerce(Source):
         return post.header("x-wc-webhook-topic") or "unknown"
 
     def event_id(self, post: Post, data: Any) -> str:
-        return post.header("x-wc-webhook-delivery-id")
+        # The second is what WooCommerce's page calls it, and not what it sends.
+        return post.header("x-wc-webhook-delivery-id") or post.header("x-wc-delivery-id")
 
     def translate(self, data: Any, at: datetime) -> Iterator[Told]:
         if not isinstance(data, dict):
