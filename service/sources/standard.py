@@ -13,6 +13,7 @@ from standardwebhooks import Webhook
 
 from journey.facts import KINDS, read_fact
 from journey.names import OpaqueId
+from journey.own_returns import OursToTell, check_source
 from ledger.incoming import PLACE
 from service.neworder import NewOrder
 from service.sources.cloudevents import as_structured
@@ -99,5 +100,9 @@ def reported(kind: str, fields: dict[str, Any]) -> Told:
         order_id = _ID.validate_python(fields.pop("order_id", None))
     except ValidationError:
         raise NotReadable("order_id: should be the id under which the order was placed") from None
+    try:
+        check_source(fields)
+    except OursToTell as refusal:
+        raise NotReadable(str(refusal)) from None
     fact = read_fact({"source": "standard", **fields, "kind": kind})
     return Told(deeds=[deed(fact)], order_id=order_id)
