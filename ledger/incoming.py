@@ -1,5 +1,6 @@
 """What a door hands to the inbox: an event, verified and translated."""
 
+import hashlib
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any
@@ -44,6 +45,18 @@ UNPAID = "unpaid"
 order here, there is nothing to be called off."""
 
 
+LONGEST_ID = 255
+"""Characters of an event's id."""
+
+
+def bounded(event_id: str, longest: int = LONGEST_ID) -> str:
+    """An id that fits. A longer one is known by its hash, since two that are cut may be the same; no id of
+    our own has an `@`, so it is never taken for another."""
+    if len(event_id) <= longest:
+        return event_id
+    return f"sha256@{hashlib.sha256(event_id.encode()).hexdigest()}"
+
+
 class Deed(Model):
     """One thing to be done in the background. Nothing personal is in it."""
 
@@ -79,7 +92,7 @@ class ProviderEvent(Model):
     """What a provider tells of something that we asked of it under our own reference."""
 
     provider: OpaqueId
-    event_id: str = Field(max_length=255)
+    event_id: str = Field(max_length=LONGEST_ID)
     reference: str = Field(max_length=200)
     event: str = Field(max_length=80)
     at: Instant
@@ -100,7 +113,7 @@ class Incoming(Model):
     its raw body, and can be replayed."""
 
     source: OpaqueId
-    event_id: str = Field(min_length=1, max_length=255)
+    event_id: str = Field(min_length=1, max_length=LONGEST_ID)
     body_hash: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of what makes it itself.")
     topic: str = Field(max_length=80)
     order_id: OpaqueId | None = None

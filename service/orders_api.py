@@ -11,7 +11,7 @@ from journey.contract import JourneyStatus
 from journey.facts import KnownFact
 from journey.names import OpaqueId
 from journey.own_returns import OursToTell
-from ledger.incoming import Acceptance, Incoming
+from ledger.incoming import Acceptance, Incoming, bounded
 from ledger.keys import Scope
 from ledger.payments import Payment
 from runtime.orders import UnknownOrder, check_ours, order_status
@@ -118,7 +118,7 @@ async def _accepted(doors: Doors, event_id: str, topic: str, told: Told) -> Acce
     body = json.dumps([event_id, deeds], sort_keys=True)
     incoming = Incoming(
         source="api",
-        event_id=event_id,
+        event_id=bounded(event_id),
         body_hash=hashlib.sha256(body.encode()).hexdigest(),
         topic=topic,
         order_id=told.order_id,

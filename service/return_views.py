@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from journey.facts import Line, LineQuantity, Model, ReturnOutcome
+from journey.facts import LARGEST_SUM, Line, LineQuantity, Model, ReturnOutcome
 from journey.names import Code, OpaqueId
 from journey.refunds import Purpose, RefundState
 from journey.return_case import Label, ReturnCase, ReturnStatus
@@ -63,7 +63,7 @@ class NewReturn(Model):
 class NewRefund(Model):
     """Money for a customer, by a person's decision."""
 
-    amount: int = Field(gt=0, le=2**53, description="In minor units of the order's currency.")
+    amount: int = Field(gt=0, le=LARGEST_SUM, description="In minor units of the order's currency.")
     kind: Literal["goodwill", "refund"] = Field(
         default="goodwill", description="`goodwill`: nothing was wrong with the goods."
     )

@@ -9,7 +9,7 @@ from temporalio.service import RPCError
 
 from journey.return_case import ReturnStatus
 from journey.return_contract import BY_OPERATOR, CancelRequest
-from ledger.incoming import Acceptance, Deed, Incoming
+from ledger.incoming import Acceptance, Deed, Incoming, bounded
 from ledger.keys import ApiKey, Scope
 from ledger.returns import ReturnRow
 from runtime.acting import Wish, act
@@ -122,7 +122,8 @@ async def report(
     text = json.dumps([return_id, deed.model_dump(mode="json")], sort_keys=True)
     incoming = Incoming(
         source="api",
-        event_id=f"{return_id}/{fact.fact_id}"[:255],
+        # Not with a slash: an order may be called as another one's return is, and its facts have that.
+        event_id=bounded(f"{return_id} {fact.fact_id}"),
         body_hash=hashlib.sha256(text.encode()).hexdigest(),
         topic=fact.kind,
         order_id=row.order_id,

@@ -1,5 +1,6 @@
 """Who bought, as Shopify tells it, and who wants to be forgotten."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any, Protocol
@@ -99,13 +100,12 @@ def consent_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
 
 
 def customer_id(shop_id: str) -> str | None:
-    return f"shopify-{shop_id}" if shop_id.isalnum() else None
+    return f"shopify-{shop_id}" if re.fullmatch(r"[A-Za-z0-9]{1,56}", shop_id) else None
 
 
 def locale(text: str) -> str | None:
-    words = text.replace("_", "-").split("-")
-    fits = 2 <= len(words[0]) <= 3 and all(word.isascii() and word.isalnum() for word in words)
-    return "-".join(words)[:40] if fits and words[0].isalpha() and len(words) <= 3 else None
+    tag = text.replace("_", "-")
+    return tag if re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}", tag) else None
 
 
 def _said(said: _MarketingConsent, at: datetime) -> Consent | None:

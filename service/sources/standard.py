@@ -38,7 +38,7 @@ class StandardWebhooks(Source):
 
     def topic(self, post: Post, data: Any) -> str:
         kind = _unwrapped(data).get("kind") if isinstance(data, dict) else None
-        return kind if kind in KINDS else "unknown"
+        return kind if isinstance(kind, str) and kind in KINDS else "unknown"
 
     def event_id(self, post: Post, data: Any) -> str:
         return post.header("webhook-id")
@@ -51,7 +51,7 @@ class StandardWebhooks(Source):
             raise NotReadable("the body should be a JSON object with named fields such as kind")
         fields = _unwrapped(data)
         kind = fields.pop("kind", None)
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             raise NotReadable(f"kind: should be one of: {', '.join(sorted(KINDS))}")
         yield placed(fields) if kind == PLACE else reported(kind, fields)
 
@@ -68,10 +68,10 @@ def _fits(secret: str, body: bytes, headers: dict[str, str]) -> bool:
 def _unwrapped(data: dict[str, Any]) -> dict[str, Any]:
     """The fact itself; an envelope's own fields stand in for those that the fact leaves out."""
     inner = data.get("data")
-    if not isinstance(inner, dict) or "type" not in data:
+    if not isinstance(inner, dict) or not isinstance(data.get("type"), str):
         return dict(data)
     around = {
-        "kind": str(data["type"]).rpartition(".")[2],
+        "kind": data["type"].rpartition(".")[2],
         "at": data.get("time") or data.get("timestamp"),
         "fact_id": data.get("id"),
         "order_id": data.get("subject"),

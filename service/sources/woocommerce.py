@@ -7,13 +7,18 @@ two dates only `*_gmt` has a known zone, though none is written in it.
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from ledger.incoming import GONE, Deed
 from service.sources.source import NotReadable, Post, Source, Told, hmac_fits
-from service.sources.values import base64_bytes
+from service.sources.values import Id, Wire, base64_bytes
 from service.sources.woocommerce_orders import order_told
 from service.sources.woocommerce_people import Conventions, account_told
+
+
+class _Deleted(Wire):
+    id: Id
+    deleted: Literal["order", "customer"]
 
 
 class WooCommerce(Source):
@@ -36,8 +41,9 @@ class WooCommerce(Source):
     def opened(self, post: Post, data: Any) -> Any:
         # Only of what is deleted is the topic needed, which is not signed: a person decides what follows.
         gone = re.fullmatch(r"(order|customer)\.deleted", post.header("x-wc-webhook-topic"))
-        is_number = isinstance(data, dict) and set(data) == {"id"} and isinstance(data["id"], int)
-        return {**data, "deleted": gone[1]} if gone and is_number else data
+        number = data.get("id") if isinstance(data, dict) and len(data) == 1 else None
+        known = isinstance(number, int) and 0 < number < 10**20
+        return {"id": number, "deleted": gone[1]} if gone and known else data
 
     def topic(self, post: Post, data: Any) -> str:
         return post.header("x-wc-webhook-topic") or "unknown"
@@ -55,5 +61,6 @@ class WooCommerce(Source):
             if person := account_told(data, self._keys, at):
                 yield Told(person=person)
         elif set(data) == {"id", "deleted"}:
-            what, number = str(data["deleted"]), str(data["id"])
-            yield Told(deeds=[Deed(kind=GONE, body={what: number})], part=f"deleted/{what}/{number}")
+            gone = _Deleted.model_validate(data)
+            body = {gone.deleted: gone.id}
+            yield Told(deeds=[Deed(kind=GONE, body=body)], part=f"deleted/{gone.deleted}/{gone.id}")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -81,8 +81,8 @@ class _Order(Wire):
 
     @property
     def buyer_id(self) -> str:
-        known = self.customer_id.isdigit() and int(self.customer_id) > 0
-        return f"woo-{int(self.customer_id)}"[:64] if known else f"guest-{self.id}"
+        known = re.fullmatch(r"0*([1-9][0-9]{0,19})", self.customer_id)
+        return f"woo-{known[1]}" if known else f"guest-{self.id}"
 
     @property
     def is_paid(self) -> bool:
@@ -98,11 +98,9 @@ class _Order(Wire):
 
 
 def _decimal(text: str) -> Decimal:
-    try:
-        value = Decimal(text or "0")
-    except InvalidOperation:
-        return Decimal()
-    return value if value.is_finite() else Decimal()
+    """An amount, or none where it is nothing to reckon with."""
+    found = re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{0,8})?", text)
+    return Decimal(found[0]) if found else Decimal()
 
 
 def order_told(data: dict[str, Any], keys: Conventions, at: datetime) -> Iterator[Told]:
@@ -219,7 +217,12 @@ class _Tracking(Wire):
     tracking_provider: Loose = ""
     custom_tracking_provider: Loose = ""
     custom_tracking_link: Loose = ""
-    date_shipped: Any = None
+    date_shipped: Loose = ""
+
+    def shipped(self) -> datetime | None:
+        """Seconds since 1970, most of the time in quotes; or a date."""
+        seconds = re.fullmatch(r"([0-9]{1,12})(\.[0-9]*)?", self.date_shipped)
+        return moment(int(seconds[1]) if seconds else self.date_shipped)
 
 
 def _parcels(order: _Order, changed_at: datetime) -> Iterator[Deed]:
@@ -229,13 +232,11 @@ def _parcels(order: _Order, changed_at: datetime) -> Iterator[Deed]:
     if not known and order.status == "completed":
         known = [_Tracking()]
     for number, tracking in enumerate(known, start=1):
-        seconds = tracking.date_shipped
-        shipped = moment(int(seconds) if str(seconds).isdigit() else seconds)
         parcel_id = f"{order.id}-{number}"
         yield deed(
             ParcelShipped(
                 fact_id=f"woocommerce:{parcel_id}:shipped",
-                at=shipped or changed_at,
+                at=tracking.shipped() or changed_at,
                 source="woocommerce",
                 parcel_id=parcel_id[-64:],
                 tracking_number=label(tracking.tracking_number),

@@ -64,7 +64,7 @@ Metas = Annotated[tuple[Meta, ...], BeforeValidator(only_list)]
 def said(metas: tuple[Meta, ...], key: str | None) -> str:
     """What is written under a key; nothing where there is none."""
     found = next((meta.value for meta in metas if key and meta.key == key), None)
-    return "" if found is None else str(found).strip()
+    return str(found).strip()[:200] if isinstance(found, str | bool | int | float) else ""
 
 
 def is_yes(word: str) -> bool:
