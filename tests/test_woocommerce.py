@@ -22,6 +22,7 @@ from runtime.settings import Settings, read_settings
 from service.sources.all import sources_of, translate
 from tests import payloads
 from tests.doors import DEFAULT, World, open_world
+from tests.payloads import woocommerce_account as account
 from tests.payloads import woocommerce_order as order
 from tests.world import new_order_id
 from worker import build_reconciling
@@ -55,23 +56,6 @@ def facts(body: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def meta(**words: Any) -> list[dict[str, Any]]:
     return [{"id": number, "key": key, "value": value} for number, (key, value) in enumerate(words.items())]
-
-
-def account(**changes: Any) -> dict[str, Any]:
-    return {
-        "id": 25,
-        "date_created_gmt": "2026-01-05T10:00:00",
-        "date_modified_gmt": "2026-03-30T10:00:00",
-        "email": payloads.ANN,
-        "first_name": "Ann",
-        "last_name": "Planted",
-        "role": "customer",
-        "username": "ann.planted",
-        "billing": {"phone": "+43 1 5550142", "country": "AT"},
-        "shipping": {},
-        "is_paying_customer": True,
-        "meta_data": [],
-    } | changes
 
 
 async def test_the_doors_and_the_reconciliation_know_the_shop_s_conventions(
