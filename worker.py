@@ -43,7 +43,7 @@ from runtime.sandbox import build_sandbox
 from runtime.schedule import keep_schedule
 from runtime.settings import LabelsName, MailerName, Settings, read_settings
 from service.links import links_of
-from service.sources.all import translate
+from service.sources.all import translator
 from workflows.erasure import Erasure
 from workflows.order_journey import OrderJourney
 from workflows.reconciliation import Reconciliation
@@ -110,6 +110,7 @@ def build_reconciling(
     """Who is asked what they failed to tell. Activities may not import the doors, so they are given the
     translators by which webhooks are read."""
     listers = {name: each for name, each in payments.items() if isinstance(each, RefundLister)}
+    translate = translator(settings)
     return Reconciling(ledger, translate, build_shops(settings), listers, {mailer.name: mailer})
 
 

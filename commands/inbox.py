@@ -14,7 +14,8 @@ from commands.terminal import opened_ledger, run
 from journey.names import OpaqueId
 from ledger.inbox import InboxRow, InboxState
 from runtime.inputs import InputError
-from service.sources.all import read_again
+from runtime.settings import read_settings
+from service.sources.all import read_again, sources_of
 
 AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON for each event, for machines.")]
 
@@ -107,14 +108,14 @@ async def _close(numbers: list[int], by: str, why: str, as_json: bool) -> int:
 
 
 async def _replay(numbers: list[int] | None, as_json: bool) -> int:
-    now = datetime.now(UTC)
+    now, sources = datetime.now(UTC), sources_of(read_settings())
     async with opened_ledger() as ledger:
         wanted = await ledger.inbox_rows(InboxState.PARKED, most=10_000)
         sent = await ledger.replay_inbox(numbers, now)
         for row in wanted:
             if row.raw is not None and (numbers is None or row.number in numbers):
                 # Reading is work for the processor; other rows of the ledger may go on meanwhile.
-                again = await ledger.named(await asyncio.to_thread(read_again, row))
+                again = await ledger.named(await asyncio.to_thread(read_again, row, sources))
                 sent += [row.number] if await ledger.reread_inbox(row.number, again, now) else []
     missed = sorted(set(numbers or []) - set(sent))
     if as_json:

@@ -27,12 +27,22 @@ MAIL = "mail_event"
 REFUND = "refund_reported"
 """The deed that takes over what a payment provider says of a refund."""
 
+CAPTURE = "capture_reported"
+"""The deed that raises what was captured of a payment to what its provider says."""
+
 EXPORT = "customer_asks_for_data"
 """A deed for a person: the shop hands a customer what is known of them."""
 
 
 SHOP = "shop_asks_to_be_forgotten"
 """A deed for a person: a shop has left, and wants all its customers forgotten."""
+
+GONE = "deleted_in_the_shop"
+"""A deed for a person: an order or a customer was deleted in the shop."""
+
+UNPAID = "unpaid"
+"""The reason of a cancellation that was told of an order which had not been paid. Where nobody placed that
+order here, there is nothing to be called off."""
 
 
 LONGEST_ID = 255

@@ -16,7 +16,7 @@ from journey.return_contract import ReturnMoved
 from journey.return_facts import FACTS as RETURN_FACTS
 from ledger import Ledger
 from ledger.inbox import InboxRow, InboxState, Verdict
-from ledger.incoming import PLACE, Deed
+from ledger.incoming import PLACE, UNPAID, Deed
 from ledger.tracking import Tracked
 from runtime.orders import Reported, UnknownOrder, check_ours, handle, report_fact, start_journey
 from runtime.returns import UnknownReturn, report_return_fact, start_again
@@ -212,6 +212,9 @@ def parked(row: InboxRow, reason: str) -> Verdict:
 
 def _waiting(row: InboxRow, now: datetime) -> Verdict:
     age = now - row.received_at
+    if age >= ORDER_PATIENCE and _was_never_paid(row):
+        reason = "cancelled before it was paid"
+        return Verdict(number=row.number, state=InboxState.DISPATCHED, reason=reason)
     if age >= ORDER_PATIENCE:
         return parked(row, "nobody placed this order here")
     # Seldom and seldomer: the order itself wakes it when it comes.
@@ -232,6 +235,12 @@ _MOVED = ("parcel_moved", "return_moved")
 def _of_return(deed: Deed, return_id: str) -> Deed:
     told = {name: value for name, value in deed.body.items() if name in ReturnMoved.model_fields}
     return Deed(kind="return_moved", body={**told, "return_id": return_id})
+
+
+def _was_never_paid(row: InboxRow) -> bool:
+    """Whether it only calls off what was not paid. The order has had its time to come: its topics arrive in
+    any order, and who pays on delivery is sent the goods unpaid."""
+    return all(deed.kind == "order_cancelled" and deed.body.get("reason") == UNPAID for deed in row.deeds)
 
 
 def _of_parcel(deed: Deed, parcel_id: str) -> Deed:

@@ -85,6 +85,10 @@ class Source(Protocol):
     def verify(self, post: Post, secrets: Sequence[str]) -> None:
         """Raises `Forged` unless one of the secrets fits the raw bytes."""
 
+    def opened(self, post: Post, data: Any) -> Any:
+        """The body's JSON, with what the sender says beside it in headers. Raises `NotReadable`."""
+        return data
+
     def topic(self, post: Post, data: Any) -> str:
         """In a word, what it is about. It may come from outside the signature, so nothing rests on it."""
 
@@ -105,7 +109,7 @@ class Source(Protocol):
 
 def read(source: Source, post: Post) -> list[Incoming]:
     """Verified bytes to what goes into the inbox. Raises `NotReadable`."""
-    data = parsed(post.body)
+    data = source.opened(post, parsed(post.body))
     topic = source.topic(post, data)[:80]
     event_id = bounded(source.event_id(post, data), LONGEST_ID)
     body_hash = hashlib.sha256(post.body).hexdigest()

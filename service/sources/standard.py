@@ -1,7 +1,7 @@
 """Standard Webhooks with one of our own facts as the body: the way in for any back-end.
 
-The specification is at standardwebhooks.com. The fact may also travel in a CloudEvents 1.0 envelope
-(structured mode), or in the specification's own `type`, `timestamp`, `data`.
+The specification is at standardwebhooks.com. The fact may also travel as a CloudEvent
+(`service/sources/cloudevents.py`), or in the specification's own `type`, `timestamp`, `data`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,6 +18,7 @@ from journey.return_facts import FACTS
 from ledger.incoming import PLACE, Deed
 from service.clocks import Dated, ahead
 from service.neworder import NewOrder
+from service.sources.cloudevents import as_structured
 from service.sources.source import Forged, NotReadable, Post, Source, Told, deed
 
 _ID: TypeAdapter[str] = TypeAdapter(OpaqueId)
@@ -35,6 +36,9 @@ class StandardWebhooks(Source):
         headers = {name: post.header(name) for name in post.headers if name.startswith("webhook-")}
         if not any([_fits(secret, post.body, headers) for secret in secrets]):
             raise Forged
+
+    def opened(self, post: Post, data: Any) -> Any:
+        return as_structured(post, data)
 
     def topic(self, post: Post, data: Any) -> str:
         kind = _unwrapped(data).get("kind") if isinstance(data, dict) else None
