@@ -230,7 +230,7 @@ async def test_no_key_for_customers_or_readers_reaches_prices_decisions_or_money
     assert granted.status_code == 201
     shown = await doors.http.get(f"/v1/returns/{granted.json()['id']}", headers=page)
     assert (shown.status_code, shown.json()["words"]) == (200, None)
-    kept = await doors.http.post(f"/v1/returns/{granted.json()['id']}/cancellation", json={}, headers=page)
+    kept = await begun(doors, f"/v1/returns/{granted.json()['id']}/cancellation", {}, page)
     assert kept.status_code == 200
     assert (await doors.http.get(f"/v1/orders/{order_id}/refunds", headers=page)).status_code == 403
 
