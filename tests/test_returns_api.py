@@ -100,6 +100,7 @@ async def test_a_return_goes_all_the_way_over_http(opened: tuple[World, Doors]) 
     (refund,) = money["refunds"]
     assert (refund["key"], refund["state"], refund["amount"]) == ("r1", "succeeded", 2_000)
     assert len(refund["reference"]) == 32
+    await shop.return_(order_id).result()
     late = await doors.http.post(f"{url}/cancellation", json={}, headers=doors.key)
     assert (late.status_code, late.json()["error"]) == (409, "this return is over")
     assert "Planted words" not in await histories(shop.client, order_id)
