@@ -6,7 +6,6 @@ import statistics
 import time
 from pathlib import Path
 
-from tests.conftest import free_port
 from tests.soak.shop import Shop, open_shop
 from tests.soak.verdict import Progress, Verdict, unseen
 
@@ -34,7 +33,7 @@ async def kill_servers(
     from memory instead of being committed first, which has to lose some of it."""
     verdict, chance, begun = Verdict("2 server killed", seed), random.Random(seed), time.monotonic()
     doors = "tests.soak.forgetful_doors" if control else "service"
-    async with open_shop(home, free_port(), doors=doors) as shop:
+    async with open_shop(home, doors=doors) as shop:
         end = time.monotonic() + seconds
         orders = asyncio.create_task(_orders(shop, end, rate))
         while time.monotonic() < end:
