@@ -124,6 +124,7 @@ class World:
     skipping: WorkflowEnvironment | None = None
     orders: list[str] = field(default_factory=list)
     facts: int = 0
+    patience: float = PATIENCE
 
     async def now(self) -> datetime:
         if self.skipping is not None:
@@ -231,7 +232,7 @@ class World:
         self, order_id: str, so: Callable[[ReturnStatus], object], return_id: str = "r1"
     ) -> ReturnStatus:
         """Wait until it is so."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(self.patience):
             while True:
                 with suppress(ConnectionError, UnknownReturn):
                     status = await self.return_status(order_id, return_id)
@@ -249,7 +250,7 @@ class World:
 
     async def until(self, order_id: str, so: Callable[[JourneyStatus], object]) -> JourneyStatus:
         """Wait until it is so. A journey whose worker was killed cannot be asked for some seconds."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(self.patience):
             while True:
                 with suppress(ConnectionError):
                     if so(status := await self.status(order_id)):
@@ -282,7 +283,7 @@ class World:
 
     async def until_listed(self, query: str, at_least: int = 1) -> list[WorkflowExecution]:
         """What the server lists for a query, once it lists so many; its lists lag behind."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(self.patience):
             while True:
                 found = [run async for run in self.client.list_workflows(query)]
                 if len(found) >= at_least:
