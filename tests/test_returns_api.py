@@ -13,6 +13,7 @@ import pytest_asyncio
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from journey.endings import JourneyEnding
 from journey.refunds import RefundState
 from journey.return_policy import ReturnPolicy
 from ledger import Ledger
@@ -294,6 +295,27 @@ async def test_a_return_after_its_order_whose_start_failed_begins_when_it_is_act
         fact = {"kind": "return_received", "fact_id": "wh:1", "at": datetime.now(UTC).isoformat()}
         assert (await doors.http.post(f"{url}/facts", json=fact, headers=doors.key)).status_code == 202
         await seen(doors, url, lambda view: "return_received" in {each["kind"] for each in view["story"]})
+
+
+async def test_a_return_that_is_asked_for_in_the_moment_in_which_its_order_closes_is_granted(
+    opened: tuple[World, Doors], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop, doors = opened
+    order_id = await shop.place_order("ann", playbook=short_playbook(close="1 day"))
+    await shop.ship(order_id)
+    await shop.deliver(order_id)
+    await shop.until_over(order_id)
+    looks, look = list[str](), shop.ledger.journey
+
+    async def first_before_the_end(asked_for: str) -> JourneyEnding | None:
+        looks.append(asked_for)
+        return await look(asked_for) if len(looks) > 1 else None
+
+    monkeypatch.setattr(shop.ledger, "journey", first_before_the_end)
+    url, asked = f"/v1/orders/{order_id}/returns", {"reason": "changed_mind"}
+    answer = await doors.http.post(url, json=asked, headers=doors.key)
+    assert (answer.status_code, answer.json()["verdict"], looks) == (201, "approved", [order_id] * 2)
+    await seen(doors, f"/v1/returns/{answer.json()['id']}", lambda view: view["live"])
 
 
 async def test_an_exchange_with_its_prices_is_the_back_end_s(opened: tuple[World, Doors]) -> None:
