@@ -22,7 +22,7 @@ def health(as_json: AsJson = False) -> None:
             raise ConnectionError(f"no server runs in {settings.home}; `python worker.py` starts one")
         async with opened_ledger(settings) as ledger, temporal(settings.home) as connection:
             await connection.client.service_client.check_health()
-            warnings = await ledger.reconcile_warnings()
+            warnings = await ledger.reconcile_warnings() + await ledger.erasure_warnings()
         if as_json:
             print(json.dumps({"healthy": True, "warnings": warnings}))  # noqa: T201
         for warning in () if as_json else warnings:
