@@ -19,7 +19,7 @@ from tests.fakes.shopify import FakeShopify
 from tests.fakes.woocommerce import FakeWooCommerce
 from tests.lost_webhooks import shop_of
 from tests.test_readme import PAGES
-from tests.world import dev_world
+from tests.world import dev_world, short_playbook
 
 ROOT = Path(__file__).parent.parent
 DOCS = {
@@ -104,7 +104,8 @@ async def test_every_command_of_a_page_works(  # type: ignore[no-untyped-def]
     page: str, server, tmp_path: Path, shops: dict[str, dict[str, str]]
 ) -> None:
     async with (
-        dev_world(server, tmp_path) as shop,
+        # A block of the page may take longer than a journey of thirty fast days stays open.
+        dev_world(server, tmp_path, short_playbook(close="20000 days")) as shop,
         open_world(shop.ledger, lambda: shop.client, shop.playbook) as world,
     ):
         shop.orders += ["A-1001", "P-1001", "820982911946154508", "727", EXAMPLE]

@@ -354,7 +354,9 @@ async def test_a_fact_that_comes_after_the_end_is_kept_and_said_so(server: Serve
         await world.http.post("/v1/orders", json=order(order_id=order_id), headers=world.key)
         cancelled = {"kind": "order_cancelled", "fact_id": "x", "at": datetime.now(UTC).isoformat()}
         await world.http.post(f"/v1/orders/{order_id}/facts", json=cancelled, headers=world.key)
+        # What the ledger keeps, it keeps before the run ends: until then a fact would find it alive.
         await until(lambda: world.ledger.journey(order_id))
+        await shop.until_over(order_id)
         late = SHIPPED | {"at": datetime.now(UTC).isoformat()}
         await world.http.post(f"/v1/orders/{order_id}/facts", json=late, headers=world.key)
         await until(lambda: world.ledger.late_facts(order_id))

@@ -16,6 +16,7 @@ from sqlalchemy import update
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from journey.endings import JourneyEnding
 from journey.refunds import RefundState
 from journey.return_contract import CancelRequest, Cure, CureRequest
 from journey.return_policy import ReturnPolicy
@@ -115,6 +116,7 @@ async def test_a_return_goes_all_the_way_over_http(opened: tuple[World, Doors]) 
     (refund,) = money["refunds"]
     assert (refund["key"], refund["state"], refund["amount"]) == ("r1", "succeeded", 2_000)
     assert len(refund["reference"]) == 32
+    await shop.return_(order_id).result()
     late = await doors.http.post(f"{url}/cancellation", json={}, headers=doors.key)
     assert (late.status_code, late.json()["error"]) == (409, "this return is over")
     assert "Planted words" not in await histories(shop.client, order_id)
@@ -288,7 +290,7 @@ async def test_no_key_for_customers_or_readers_reaches_prices_decisions_or_money
     assert granted.status_code == 201
     shown = await doors.http.get(f"/v1/returns/{granted.json()['id']}", headers=page)
     assert (shown.status_code, shown.json()["words"]) == (200, None)
-    kept = await doors.http.post(f"/v1/returns/{granted.json()['id']}/cancellation", json={}, headers=page)
+    kept = await begun(doors, f"/v1/returns/{granted.json()['id']}/cancellation", {}, page)
     assert kept.status_code == 200
     assert (await doors.http.get(f"/v1/orders/{order_id}/refunds", headers=page)).status_code == 403
 
@@ -391,6 +393,27 @@ async def exists(client: Client, workflow_id: str) -> bool:
         assert error.status is RPCStatusCode.NOT_FOUND
         return False
     return True
+
+
+async def test_a_return_that_is_asked_for_in_the_moment_in_which_its_order_closes_is_granted(
+    opened: tuple[World, Doors], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop, doors = opened
+    order_id = await shop.place_order("ann", playbook=short_playbook(close="1 day"))
+    await shop.ship(order_id)
+    await shop.deliver(order_id)
+    await shop.until_over(order_id)
+    looks, look = list[str](), shop.ledger.journey
+
+    async def first_before_the_end(asked_for: str) -> JourneyEnding | None:
+        looks.append(asked_for)
+        return await look(asked_for) if len(looks) > 1 else None
+
+    monkeypatch.setattr(shop.ledger, "journey", first_before_the_end)
+    url, asked = f"/v1/orders/{order_id}/returns", {"reason": "changed_mind"}
+    answer = await doors.http.post(url, json=asked, headers=doors.key)
+    assert (answer.status_code, answer.json()["verdict"], looks) == (201, "approved", [order_id] * 2)
+    await seen(doors, f"/v1/returns/{answer.json()['id']}", lambda view: view["live"])
 
 
 async def test_an_exchange_with_its_prices_is_the_back_end_s(opened: tuple[World, Doors]) -> None:
