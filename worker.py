@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -37,13 +38,15 @@ from ledger import Ledger
 from ledger.database import LedgerError
 from runtime.connection import configured_address, temporal
 from runtime.courtesy import step_back
+from runtime.embedded import Server, running_server
 from runtime.inputs import InputError
 from runtime.logs import configure_logs, configure_telemetry
+from runtime.reach import LOOK_EVERY
 from runtime.sandbox import build_sandbox
 from runtime.schedule import keep_schedule
 from runtime.settings import LabelsName, MailerName, Settings, read_settings
 from service.links import links_of
-from service.sources.all import translate, translate_real
+from service.sources.all import translator
 from workflows.erasure import Erasure
 from workflows.order_journey import OrderJourney
 from workflows.reconciliation import Reconciliation
@@ -110,8 +113,8 @@ def build_reconciling(
     """Who is asked what they failed to tell. Activities may not import the doors, so they are given the
     translators by which webhooks are read."""
     listers = {name: each for name, each in payments.items() if isinstance(each, RefundLister)}
-    reads = translate if settings.shopify_test_orders else translate_real
-    return Reconciling(ledger, reads, build_shops(settings), listers, {mailer.name: mailer})
+    translate = translator(settings)
+    return Reconciling(ledger, translate, build_shops(settings), listers, {mailer.name: mailer})
 
 
 def build_shops(settings: Settings) -> dict[str, Shop]:
@@ -217,10 +220,22 @@ async def serve(settings: Settings) -> None:
         ):
             await _scheduled(connection.client, settings)
             log.info("working", task_queue=TASK_QUEUE, ui=connection.server and connection.server.ui)
-            await stop.wait()
+            await _until_asked(stop, settings.home, connection.server)
             log.info("stopping")
     finally:
         await ledger.close()
+
+
+async def _until_asked(stop: asyncio.Event, home: Path, server: Server | None) -> None:
+    """Raises `ConnectionError` once the server that we joined is at another port: a worker cannot follow, and
+    whoever has the old port now is a stranger. Started again, it finds the new one."""
+    while not stop.is_set():
+        now = running_server(home) if server is not None and server.joined else None
+        if server is not None and now is not None and now.port != server.port:
+            raise ConnectionError(f"the Temporal server of {home} is at {now.address} now; start again")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_EVERY):
+                await stop.wait()
 
 
 async def _scheduled(client: Client, settings: Settings) -> None:

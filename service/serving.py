@@ -22,6 +22,7 @@ from service.dispatching import Poke, dispatcher_beside, dispatcher_within
 from service.doors import Doors
 from service.intake import Intake
 from service.links import links_of
+from service.sources.all import sources_of
 
 STOP_WITHIN = 15
 """Seconds that requests under way have when the service is asked to stop."""
@@ -60,6 +61,7 @@ async def open_doors(
             secrets,
             settings.largest_body,
             links,
+            sources_of(settings),
             settings.shopify_test_orders,
         )
 

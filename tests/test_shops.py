@@ -13,7 +13,8 @@ from activities.providers.shopify_tokens import AdminToken, AppToken
 from activities.providers.woocommerce import WooCommerceShop
 from activities.shops import Changed, Shop, ShopBusy, ShopRefused
 from ledger.incoming import Incoming
-from service.sources.all import translate, translate_real
+from runtime.settings import Settings
+from service.sources.all import translate, translator
 from tests import payloads
 from tests.fakes import shopify, woocommerce
 from tests.fakes.shopify import FakeShopify
@@ -334,7 +335,7 @@ async def test_of_an_order_that_tries_the_shop_its_api_tells_nothing_that_has_an
     shopify_shop.refunds, shopify_shop.returns = [payloads.SHOPIFY_REFUND], [payloads.SHOPIFY_RETURN]
     bodies = [json.dumps(change.body).encode() for change in await everything(shop)]
     assert len(bodies) == 5
-    real = [each for body in bodies for each in translate_real("shopify", body, NOW)]
+    real = [each for body in bodies for each in translator(Settings())("shopify", body, NOW)]
     assert [each for each in real if each.deeds or each.person or each.problem] == []
     assert all(each.deeds for body in bodies for each in translate("shopify", body, NOW))
 

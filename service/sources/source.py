@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
@@ -61,6 +61,22 @@ class Told:
     part: str | None = field(default=None)
     """Its own identity, where one post brings several events."""
 
+    def by(self, now: datetime) -> "Told":
+        """The same, with nothing in it later than when it was posted. Persons and consents see to that
+        themselves, where they are written."""
+        pointer = self.pointer
+        if pointer is not None and pointer.placed_at > now:
+            pointer = pointer.model_copy(update={"placed_at": now})
+        return replace(self, deeds=[_happened(each, now) for each in self.deeds], pointer=pointer)
+
+
+def _happened(each: Deed, now: datetime) -> Deed:
+    at = each.body.get("at")
+    if not isinstance(at, str) or datetime.fromisoformat(at) <= now:
+        return each
+    told = now.isoformat().replace("+00:00", "Z")
+    return each.model_copy(update={"body": each.body | {"at": told}})
+
 
 class Source(Protocol):
     """One kind of sender."""
@@ -72,6 +88,10 @@ class Source(Protocol):
 
     def verify(self, post: Post, secrets: Sequence[str]) -> None:
         """Raises `Forged` unless one of the secrets fits the raw bytes."""
+
+    def opened(self, post: Post, data: Any) -> Any:
+        """The body's JSON, with what the sender says beside it in headers. Raises `NotReadable`."""
+        return data
 
     def topic(self, post: Post, data: Any) -> str:
         """In a word, what it is about. It may come from outside the signature, so nothing rests on it."""
@@ -94,7 +114,7 @@ class Source(Protocol):
 def read(source: Source, post: Post) -> list[Incoming]:
     """Verified bytes to what goes into the inbox. Raises `NotReadable` if the source is strict."""
     try:
-        data, unread = parsed(post.body), ""
+        data, unread = source.opened(post, parsed(post.body)), ""
     except NotReadable as error:
         data, unread = None, str(error)
     topic = source.topic(post, data)[:80]
@@ -109,7 +129,7 @@ def read(source: Source, post: Post) -> list[Incoming]:
     try:
         if unread:
             raise NotReadable(unread)
-        return [_incoming(frame, each) for each in source.translate(data, post.at)]
+        return [_incoming(frame, each.by(post.at)) for each in source.translate(data, post.at)]
     except (NotReadable, ValidationError) as error:
         problem = problems(error) if isinstance(error, ValidationError) else str(error)
         if source.strict:
@@ -193,7 +213,8 @@ def translated(source: Source, row: InboxRow) -> Incoming:
     frame = row.model_dump(include={"source", "event_id", "body_hash", "topic"})
     try:
         data = parsed((row.raw or "").encode())
-        found = [_incoming(frame, each) for each in source.translate(data, row.received_at)]
+        at = row.received_at
+        found = [_incoming(frame, each.by(at)) for each in source.translate(data, at)]
     except (NotReadable, ValidationError) as error:
         problem = problems(error) if isinstance(error, ValidationError) else str(error)
         return Incoming(**frame, problem=problem[:500] or "unreadable", raw=row.raw)
