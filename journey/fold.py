@@ -194,7 +194,7 @@ def _fold_return(case: Return, fact: ReturnOpened | ReturnClosed) -> Return:
         if fact.lines:
             changes["opened_lines"] = _most(case.opened_lines, fact.lines)
         return case.model_copy(update=changes)
-    closing = Closing(at=fact.at, fact_id=fact.fact_id, outcome=fact.outcome, lines=fact.lines)
+    closing = Closing(at=fact.at, fact_id=fact.fact_id, outcome=fact.outcome, lines=_most((), fact.lines))
     return case.model_copy(update={"closed": _closed(case.closed, closing)})
 
 

@@ -83,6 +83,12 @@ def test_two_refunds_of_one_return_are_for_the_lines_of_both() -> None:
         assert closed.lines == (LineQuantity(line_id="1", quantity=2), LineQuantity(line_id="2", quantity=1))
 
 
+def test_a_refund_that_is_told_twice_is_told_once_in_whatever_order_its_lines_are() -> None:
+    parts = [{"line_item_id": each, "quantity": 1} for each in (2, 1)]
+    bodies = [REFUND | {"refund_line_items": parts}]
+    assert known(bodies * 2).returns == known(bodies).returns
+
+
 def test_a_refund_that_names_no_return_is_a_return_of_its_own() -> None:
     assert list(known([payloads.SHOPIFY_REFUND]).returns) == [f"refund-{payloads.SHOPIFY_REFUND['id']}"]
     assert list(known([payloads.SHOPIFY_REFUND | {"return": None}]).returns) != [RETURN]
