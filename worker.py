@@ -5,7 +5,6 @@
 
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -42,6 +41,7 @@ from runtime.logs import configure_logs, configure_telemetry
 from runtime.sandbox import build_sandbox
 from runtime.schedule import keep_schedule
 from runtime.settings import LabelsName, MailerName, Settings, read_settings
+from runtime.stopping import when_asked_to_stop
 from service.links import links_of
 from service.sources.all import translate
 from workflows.erasure import Erasure
@@ -206,7 +206,8 @@ async def serve(settings: Settings) -> None:
     log = structlog.get_logger("thereafter.worker")
     configure_telemetry(settings.metrics_address)
     # From the first moment: who dies while the server starts would leave it behind.
-    stop = _asked_to_stop()
+    stop = asyncio.Event()
+    when_asked_to_stop(stop.set)
     ledger = await Ledger.open(settings.ledger())
     try:
         async with (
@@ -228,13 +229,6 @@ async def _scheduled(client: Client, settings: Settings) -> None:
     except RPCError as error:
         log = structlog.get_logger("thereafter.worker")
         log.warning("no schedule for reconciliations", problem=error.status.name)
-
-
-def _asked_to_stop() -> asyncio.Event:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
 
 
 def main() -> int:

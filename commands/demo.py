@@ -4,7 +4,6 @@ import asyncio
 import secrets
 from collections.abc import Coroutine
 from pathlib import Path
-from signal import SIGINT
 from typing import Annotated, Any
 
 import typer
@@ -37,7 +36,7 @@ def demo(
     """Watch example orders live through a year, at a day a second, on a real Temporal server."""
     pace = day or (DAY_SECONDS / 2 if once else DAY_SECONDS)
     command = _demo(folder, orders, pace, once, as_json)
-    run(command if once else _until_interrupted(command))
+    run(command if once else _until_stopped(command))
 
 
 async def _demo(folder: Path | None, orders: Path, day: float, once: bool, as_json: bool) -> int:
@@ -84,12 +83,10 @@ def _link_key(file: Path) -> str:
     return file.read_text()
 
 
-async def _until_interrupted(command: Coroutine[Any, Any, int]) -> int:
+async def _until_stopped(command: Coroutine[Any, Any, int]) -> int:
     """Ctrl-C is how it is meant to end."""
-    task = asyncio.create_task(command)
-    asyncio.get_running_loop().add_signal_handler(SIGINT, task.cancel)
     try:
-        return await task
+        return await command
     except asyncio.CancelledError:
         say("Stopped. The same command goes on where it was.")
         return 0

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -17,6 +16,7 @@ from runtime.dispatch import Reach
 from runtime.playbooks import load_playbook
 from runtime.reach import Reach as Looking
 from runtime.settings import Settings
+from runtime.stopping import when_asked_to_stop
 from service.app import build_app
 from service.dispatching import Poke, dispatcher_beside, dispatcher_within
 from service.doors import Doors
@@ -70,8 +70,7 @@ async def serve(settings: Settings) -> None:
             # What is there for good need not be looked through again and again, while webhooks wait.
             gc.collect()
             gc.freeze()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                asyncio.get_running_loop().add_signal_handler(number, server.stop)
+            when_asked_to_stop(server.stop)
             await server.serve()
     finally:
         await _ended(watching)

@@ -5,6 +5,8 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -16,6 +18,7 @@ import pytest
 from runtime.embedded import known_server, running_server
 from tests.command_line import PATIENCE, CommandLine
 from tests.test_cli import ORDERS
+from tests.world import ROOT
 
 
 @pytest.fixture
@@ -71,6 +74,38 @@ def test_a_demo_that_is_killed_half_way_goes_on_and_repeats_nothing(demo: Comman
     check(report, confirmations=(1, 2))
     clock = json.loads((demo.home / "demo" / "demo.json").read_text())
     assert clock["day_seconds"] == 0.05
+
+
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda each: each.name)
+@pytest.mark.parametrize("once", [True, False], ids=["once", "until it is stopped"])
+def test_a_demo_that_is_asked_to_stop_takes_its_server_with_it(
+    demo: CommandLine, asked: signal.Signals, once: bool
+) -> None:
+    played = [word for word in words(demo, 5) if once or word != "--once"]
+    process = demo.start(*played)
+    assert process.pid is not None
+    until_letters(demo.home / "demo" / "ledger.db", 1)
+    os.kill(process.pid, asked)
+    process.join(PATIENCE)
+    assert process.exitcode == (130 if once else 0)
+    assert known_server(demo.home / "demo") is not None
+    assert running_server(demo.home / "demo") is None
+
+
+def test_a_worker_that_is_asked_to_stop_takes_its_server_with_it(demo: CommandLine) -> None:
+    worker = subprocess.Popen([sys.executable, "worker.py"], cwd=ROOT, env=demo.environment)
+    until_running(demo.home)
+    worker.terminate()
+    assert worker.wait(PATIENCE) == 0
+    assert running_server(demo.home) is None
+
+
+def until_running(home: Path) -> None:
+    """Wait until the folder's server answers."""
+    end = time.monotonic() + PATIENCE
+    while running_server(home) is None:
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def until_letters(database: Path, number: int) -> None:
