@@ -12,7 +12,7 @@ from commands.terminal import AsJson, Failure, OrderId, PlaybookFile, door, run,
 from journey.contract import StepRequest, describe
 from journey.facts import KINDS
 from journey.record import begun
-from runtime.inputs import did_you_mean
+from journey.wording import did_you_mean
 from runtime.orderfiles import read_fact_file, read_order
 from runtime.orders import order_status, place_order, report_fact, request_update
 from runtime.playbooks import load_playbook

@@ -26,6 +26,7 @@ from pydantic import (
 
 from journey.names import Code, Label, OpaqueId
 from journey.times import Instant, When
+from journey.wording import is_short_of_good_ones, located, what_would_be_right
 
 
 class Model(BaseModel):
@@ -331,9 +332,11 @@ def problems(error: ValidationError) -> str:
     """A validation error in one line that names each field and what would be right, but no value:
     a value that does not belong may be personal."""
     lines = []
-    for item in error.errors(include_input=False, include_url=False, include_context=False)[:TOLD]:
-        place = [_plain(part) for part in item["loc"] if str(part) not in KINDS]
-        lines.append(f"{'.'.join(place) or 'fact'}: {item['msg']}")
+    wrong = [item for item in error.errors(include_url=False) if not is_short_of_good_ones(item)]
+    for item in wrong[:TOLD]:
+        loc, said = located(item)
+        place = [_plain(part) for part in loc if str(part) not in KINDS]
+        lines.append(f"{'.'.join(place) or 'fact'}: {what_would_be_right(item, loc, said)}")
     return "; ".join(lines)
 
 
