@@ -93,7 +93,11 @@ class Order(Model):
     country: str = Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1, where it is sent.")
     zone: Zone = Field(description="The customer's IANA time zone.")
     lines: Lines
-    first_order: bool = False
+    first_order: bool | None = Field(
+        default=None,
+        description="Whether the customer had bought nothing before. Not told: the ledger looks for an "
+        "earlier order of the same customer when the journey begins.",
+    )
     shipping: int = Field(default=0, ge=0, description="Paid for shipping, tax included, in minor units.")
     discount: int = Field(default=0, ge=0, description="Off the whole order, in minor units.")
     ship_by: When | None = Field(default=None, description="The promised ship date.")

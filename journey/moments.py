@@ -200,7 +200,8 @@ class View:
         facts = self.facts
         match condition:
             case Condition.FIRST_ORDER:
-                return self.order.first_order
+                # Nobody told an older run, and nobody looked for it.
+                return self.order.first_order is True
             case Condition.CANCELLED:
                 return facts.cancelled_at is not None
             case Condition.RETURNED:

@@ -17,6 +17,9 @@ Label = Annotated[str, StringConstraints(pattern=LABEL)]
 Code = Annotated[str, StringConstraints(pattern=CODE)]
 """A machine's word such as `changed_mind`; never free text, which may be personal."""
 
+GUEST = "guest-"
+"""How the ids of guests begin, of which each order has its own: nobody can tell what else they bought."""
+
 TASK_QUEUE = "thereafter"
 
 RECONCILIATION = "reconciliation"
