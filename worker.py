@@ -215,7 +215,10 @@ async def serve(settings: Settings) -> None:
             build_worker(connection.client, build_activities(settings, ledger)),
         ):
             await _scheduled(connection.client, settings)
-            log.info("working", task_queue=TASK_QUEUE, ui=connection.server and connection.server.ui)
+            ui = connection.server and connection.server.ui
+            log.info("working", task_queue=TASK_QUEUE, ui=ui, mailer=str(settings.mailer))
+            if settings.mailer is MailerName.OUTBOX:
+                log.warning("letters are kept in the outbox and go to nobody; THEREAFTER_MAILER sends them")
             await stop.wait()
             log.info("stopping")
     finally:
