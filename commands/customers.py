@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 from pydantic import TypeAdapter, ValidationError
-from rich.console import Console
-from rich.table import Table
 
+from commands.tables import put, table
 from commands.terminal import door, opened_ledger, run, say
 from journey.names import OpaqueId
 from ledger.erasure import Erasure
@@ -115,10 +114,11 @@ def _show(found: list[Erasure], as_json: bool) -> None:
         for each in found:
             print(each.model_dump_json())  # noqa: T201
         return
-    table = Table("customer", "asked (UTC)", "done", "scrubbed", "rows", "mail provider", box=None)
+    names = ("customer", "asked (UTC)", "done", "scrubbed", "rows", "mail provider")
+    listing = table(*names, whole=("customer",))
     for each in found:
         days = [f"{at:%Y-%m-%d %H:%M}" if at else "-" for at in (each.requested_at, each.done_at)]
         scrubbed = f"{each.scrubbed_at:%Y-%m-%d}" if each.scrubbed_at else "-"
         rows = str(sum(each.receipt.values()))
-        table.add_row(each.customer_id, *days, scrubbed, rows, each.mailer or "-")
-    Console().print(table if found else "nobody has been forgotten")
+        listing.add_row(each.customer_id, *days, scrubbed, rows, each.mailer or "-")
+    put(listing if found else "nobody has been forgotten")

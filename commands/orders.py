@@ -68,13 +68,19 @@ def signal(order_id: OrderId, fact: Path, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def status(order_id: OrderId, as_json: AsJson = False) -> None:
+def status(
+    order_id: OrderId,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also what waits for something to happen.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """What happened to an order, what is next, when and why, and what was not sent and why."""
 
     async def command() -> None:
         async with door() as (client, ledger):
             found = await order_status(client, ledger, order_id)
-        show(found, as_json, screen.status_view(found))
+        show(found, as_json, screen.status_view(found, everything))
 
     run(command())
 

@@ -17,6 +17,7 @@ from rich.console import Console
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
+from commands.tables import put
 from journey.facts import problems
 from ledger import Ledger
 from ledger.database import LedgerError
@@ -118,7 +119,7 @@ def show(model: BaseModel, as_json: bool, view: Any) -> None:
     if as_json:
         print(model.model_dump_json(exclude_none=True))  # noqa: T201
     else:
-        Console().print(view)
+        put(view)
 
 
 def say(text: str, style: str | None = None) -> None:
