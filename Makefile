@@ -38,7 +38,7 @@ gallery: $(VENV)/.dev ## every letter on one page and, with Chromium, in picture
 catalogs: $(VENV)/.dev ## bring the translations in step with the templates; ARGS="fr" starts a new language
 	@$(BIN)/python -m activities.letters.upkeep $(ARGS)
 
-contracts: ## what the contract tests start beside our own fakes; they are skipped without Node
+contracts: ## what the contract tests need beside our own fakes; they are skipped without it
 	@command -v npm >/dev/null || { echo "npm is not here, so the contract tests will be skipped"; exit 0; } \
 		&& npm install --prefix tests/npm --no-package-lock --no-audit --no-fund --silent
 

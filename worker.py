@@ -117,7 +117,8 @@ def build_shops(settings: Settings) -> dict[str, Shop]:
     """The shops that can be asked, by the sources of their webhooks."""
     shops: dict[str, Shop] = {}
     if settings.shopify_url is not None:
-        from activities.providers.shopify import AdminToken, AppToken, ShopifyShop
+        from activities.providers.shopify import ShopifyShop
+        from activities.providers.shopify_tokens import AdminToken, AppToken
 
         token: AdminToken | AppToken
         if settings.shopify_access_token is not None:

@@ -9,9 +9,11 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from commands.tables import put, table
-from commands.terminal import door, opened_ledger, run, say
-from journey.names import OpaqueId
-from ledger.erasure import Erasure
+from commands.terminal import Failure, door, opened_ledger, run, say, valid
+from journey.facts import Model
+from journey.names import Code, OpaqueId
+from ledger.erasure import Busy, Erasure
+from ledger.erasure_closing import NotToClose
 from runtime.forgetting import forget as begin
 from runtime.inputs import InputError
 
@@ -47,11 +49,30 @@ def erasures(
     run(_erasures(customer_id, unfinished, as_json))
 
 
+@app.command("close-erasure")
+def close_erasure(
+    customer_id: CustomerId,
+    by: Annotated[str, typer.Option(help="Who answers for it, by an id.")],
+    reason: Annotated[str, typer.Option(help="A word such as provider_was_left; it stays in the receipt.")],
+    as_json: AsJson = False,
+) -> None:
+    """Give up telling the mail provider, which never accepts it: the receipt says who, when, why, and what
+    was not confirmed. Have it deleted there by hand first, if you can."""
+    run(_close(customer_id, by, reason, as_json))
+
+
 @app.command()
 def scrub() -> None:
     """Write the ledger's tables anew, so that its files hold nothing of the forgotten. In a quiet hour: on
     PostgreSQL each table is locked meanwhile."""
     run(_scrub())
+
+
+class _Word(Model):
+    """Who closes, and why: an id and a code, since both stay."""
+
+    by: OpaqueId
+    reason: Code
 
 
 def _valid(customer_id: str) -> str:
@@ -95,6 +116,22 @@ async def _forget(customer_id: str, as_json: bool) -> None:
     _show([receipt], as_json)
 
 
+async def _close(customer_id: str, by: str, reason: str, as_json: bool) -> int:
+    said, now = valid(_Word, {"by": by, "reason": reason}), datetime.now(UTC)
+    async with opened_ledger() as ledger:
+        try:
+            await ledger.close_erasure(_valid(customer_id), said.by, said.reason, now)
+        except NotToClose as error:
+            raise Failure(1, str(error)) from None
+        try:
+            await ledger.finish_erasure(customer_id, now)
+        except Busy:
+            say("closed; the traces are wiped as soon as nobody reads the ledger", "yellow")
+        receipt = await ledger.erasure(customer_id)
+    _show([receipt] if receipt else [], as_json)
+    return 0
+
+
 async def _erasures(customer_id: str | None, unfinished: bool, as_json: bool) -> None:
     async with opened_ledger() as ledger:
         found = await ledger.erasures()
@@ -120,5 +157,14 @@ def _show(found: list[Erasure], as_json: bool) -> None:
         days = [f"{at:%Y-%m-%d %H:%M}" if at else "-" for at in (each.requested_at, each.done_at)]
         scrubbed = f"{each.scrubbed_at:%Y-%m-%d}" if each.scrubbed_at else "-"
         rows = str(sum(each.receipt.values()))
-        listing.add_row(each.customer_id, *days, scrubbed, rows, each.mailer or "-")
+        listing.add_row(each.customer_id, *days, scrubbed, rows, _provider(each))
     put(listing if found else "nobody has been forgotten")
+
+
+def _provider(each: Erasure) -> str:
+    """What it answered last, and who gave it up."""
+    given_up = [
+        f"given up by {it.by} on {it.at:%Y-%m-%d} ({it.why}), {it.addresses} not confirmed"
+        for it in each.closings
+    ]
+    return "; ".join([each.mailer or "-", *given_up])

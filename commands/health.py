@@ -48,7 +48,7 @@ async def _asked(settings: Settings) -> Health:
         raise ConnectionError(f"no server runs in {settings.home}; `python worker.py` starts one")
     async with opened_ledger(settings) as ledger, temporal(settings.home) as connection:
         await connection.client.service_client.check_health()
-        warnings = await ledger.reconcile_warnings()
+        warnings = await ledger.reconcile_warnings() + await ledger.erasure_warnings()
         return Health(
             temporal=connection.client.service_client.config.target_host,
             ui=connection.server.ui if connection.server else None,

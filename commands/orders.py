@@ -12,6 +12,7 @@ from commands.terminal import AsJson, Failure, OrderId, PlaybookFile, door, run,
 from journey.contract import StepRequest, describe
 from journey.facts import KINDS
 from journey.record import begun
+from journey.said_before import step_was_said
 from journey.wording import did_you_mean
 from runtime.orderfiles import read_fact_file, read_order
 from runtime.orders import order_status, place_order, report_fact, request_update
@@ -89,9 +90,10 @@ def _updated(order_id: str, as_json: bool, name: str, **request: str) -> None:
     async def command() -> None:
         arguments = [valid(StepRequest, request)] if request else []
         async with door() as (client, ledger):
-            if await ledger.journey(order_id) is not None:
+            if (ended := await ledger.journey(order_id)) is None:
+                await request_update(client, order_id, name, *arguments)
+            elif not any(step_was_said(ended.state, name, each) for each in arguments):
                 raise Failure(1, f"order {order_id}: the journey is over")
-            await request_update(client, order_id, name, *arguments)
             found = await order_status(client, ledger, order_id)
         show(found, as_json, screen.status_view(found))
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from temporalio.client import Client
 
-from commands.terminal import AsJson, door, opened_ledger, run, show
+from commands.terminal import AsJson, door, opened_ledger, run, say, show
 from journey.facts import Model
 from journey.reconciling import PassReport
 from journey.times import Instant
@@ -87,12 +87,16 @@ async def _now(since: str | None, most: int, as_json: bool) -> int:
             "THEREAFTER_STRIPE_API_KEY or THEREAFTER_MAILER"
         )
     async with door(settings) as (client, ledger):
-        handle = await reconcile_now(client, passes, first)
+        handle = await reconcile_now(client, passes, first, _say_that_it_waits)
         described = await handle.describe()
         async with _watched(ledger, described.run_id, len(passes), as_json):
             end = await handle.result()
         _show(await _found(client, ledger, end.passes, most), as_json)
     return 1 if any(each.problem for each in end.passes) else 0
+
+
+def _say_that_it_waits() -> None:
+    say("another reconciliation is under way; the one from --since begins when it has ended", "yellow")
 
 
 @asynccontextmanager

@@ -27,10 +27,11 @@ from journey.return_contract import (
 )
 from journey.return_policy import Settlement, Way
 from ledger.returns import ReturnRow
+from runtime.acting import Wish, acted, looked_at
 from runtime.asking import ask
 from runtime.inputs import InputError, parse_json, read_text
 from runtime.playbooks import load_playbook
-from runtime.returns import report_return_fact, return_status, update_return
+from runtime.returns import UnknownReturn, report_return_fact, return_status
 from runtime.settings import read_settings
 
 ReturnId = Annotated[str, typer.Argument(help="The return's id, such as r1.")]
@@ -79,8 +80,10 @@ def status(order_id: OrderId, return_id: ReturnId = "r1", as_json: AsJson = Fals
     """How far a return is, what it waits for, and when it goes on by itself."""
 
     async def command() -> None:
-        async with door() as (client, ledger):
-            found = await return_status(client, order_id, return_id)
+        settings = read_settings()
+        async with door(settings) as (client, ledger):
+            book = load_playbook(settings.playbook)
+            found = await looked_at(client, ledger, book, (order_id, return_id))
             words = (await ledger.words_about(order_id)).get(return_id)
         show(found, as_json, return_view(found, words))
 
@@ -232,14 +235,14 @@ def ask_for(
 def _update(
     which: tuple[str, str],
     name: str,
-    model: type[Model],
+    model: type[Wish],
     said: dict[str, Any],
     as_json: bool,
 ) -> None:
     async def command() -> None:
-        request = valid(model, said)
-        async with door() as (client, _):
-            found = await update_return(client, *which, name, request)
+        request, settings = valid(model, said), read_settings()
+        async with door(settings) as (client, ledger):
+            found = await acted(client, ledger, load_playbook(settings.playbook), which, name, request)
         show(found, as_json, return_view(found))
 
     run(command())
@@ -249,8 +252,11 @@ def _tell(which: tuple[str, str], kind: str, said: dict[str, Any], as_json: bool
     async def command() -> None:
         now = datetime.now(UTC)
         fact = {"fact_id": f"cli:{secrets.token_hex(8)}", "at": now.isoformat(), "source": "cli", **said}
-        async with door() as (client, _):
-            before = await return_status(client, *which)
+        settings = read_settings()
+        async with door(settings) as (client, ledger):
+            before = await looked_at(client, ledger, load_playbook(settings.playbook), which)
+            if before.case.closed_at is not None:
+                raise UnknownReturn(f"order {which[0]} has no open return {which[1]}")
             await report_return_fact(client, *which, kind, fact)
             found = await _gone_on(client, which, before)
         show(found, as_json, return_view(found))

@@ -19,6 +19,7 @@ from temporalio.service import RPCError
 
 from commands.tables import put
 from journey.facts import problems
+from journey.own_returns import OursToTell
 from ledger import Ledger
 from ledger.database import LedgerError
 from runtime.connection import Connection, temporal
@@ -62,7 +63,7 @@ def _ended(command: Coroutine[Any, Any, int | None]) -> tuple[int, str]:
         return asyncio.run(_until_stopped(command)) or 0, ""
     except Failure as failure:
         return failure.code, str(failure)
-    except InputError as error:
+    except (InputError, OursToTell) as error:
         return 2, str(error)
     except UnknownOrder as error:
         return 4, f"no order {error} was placed here"

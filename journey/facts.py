@@ -56,6 +56,11 @@ Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_imper
 Url = Annotated[str, AfterValidator(lambda text: _impersonal(str(HttpUrl(text))))]
 
 
+LARGEST_SUM = 2**53
+"""Minor units, or units of goods: what every reader of JSON takes for a whole number, and products of it can
+be written down everywhere."""
+
+
 class Line(Model):
     """One line of an order: so many of one thing."""
 
@@ -63,9 +68,13 @@ class Line(Model):
     sku: Label = Field(description="Your article number. Who buys it again is not reminded to.")
     title: Text = Field(description="As the customer knows it; letters show it.")
     quantity: int = Field(ge=1, le=100_000)
-    unit_price: int = Field(ge=0, description="In minor units of the order's currency (ISO 4217).")
-    discount: int = Field(default=0, ge=0, description="Off the whole line, in minor units.")
-    tax: int = Field(default=0, ge=0, description="On top of the whole line; 0 where prices include it.")
+    unit_price: int = Field(
+        ge=0, le=LARGEST_SUM, description="In minor units of the order's currency (ISO 4217)."
+    )
+    discount: int = Field(default=0, ge=0, le=LARGEST_SUM, description="Off the whole line, in minor units.")
+    tax: int = Field(
+        default=0, ge=0, le=LARGEST_SUM, description="On top of the whole line; 0 where prices include it."
+    )
     category: Label | None = Field(
         default=None,
         description="A word of yours for its kind, by which `returns:` of the playbook has exceptions.",
@@ -108,8 +117,10 @@ class Order(Model):
         description="Whether the customer had bought nothing before. Not told: the ledger looks for an "
         "earlier order of the same customer when the journey begins.",
     )
-    shipping: int = Field(default=0, ge=0, description="Paid for shipping, tax included, in minor units.")
-    discount: int = Field(default=0, ge=0, description="Off the whole order, in minor units.")
+    shipping: int = Field(
+        default=0, ge=0, le=LARGEST_SUM, description="Paid for shipping, tax included, in minor units."
+    )
+    discount: int = Field(default=0, ge=0, le=LARGEST_SUM, description="Off the whole order, in minor units.")
     ship_by: When | None = Field(
         default=None, description="The promised ship date: a customer hears of it when it passes unshipped."
     )
@@ -135,7 +146,7 @@ class LineQuantity(Model):
     """Some of the units of one line."""
 
     line_id: OpaqueId
-    quantity: int = Field(ge=1)
+    quantity: int = Field(ge=1, le=LARGEST_SUM)
 
 
 class CarrierStatus(StrEnum):

@@ -50,6 +50,7 @@ class ReturnCase(Model):
     stage: Stage = Stage.ASKED
     approved: bool | None = None
     decided_by: str | None = None
+    decided_key: str | None = Field(default=None, description="The API key of the decision, if it had one.")
     decided_why: str = ""
     label: Label | None = None
     instructed_at: Instant | None = None
@@ -70,6 +71,7 @@ class ReturnCase(Model):
     cure: CureRequest | None = Field(
         default=None, description="A person's word on a failed refund, until it is acted on."
     )
+    cured: tuple[CureRequest, ...] = Field(default=(), description="All such words; an older run kept none.")
     attention: str | None = None
     letters: dict[str, CaseLetter] = Field(default_factory=dict)
     outcome: ReturnOutcome | None = None
@@ -178,6 +180,7 @@ def decided(case: ReturnCase, request: DecisionRequest, now: datetime) -> Return
     changes: dict[str, Any] = {
         "approved": request.approve,
         "decided_by": request.by,
+        "decided_key": request.key_id,
         "decided_why": request.reason,
     }
     word = "approved" if request.approve else "refused"
@@ -191,14 +194,33 @@ def decision_problem(case: ReturnCase, request: DecisionRequest) -> str | None:
     """Why this person may not decide now."""
     if case.approved is not None or case.cancelled:
         return "approve: this return does not wait for a decision"
-    second = case.decision.verdict is Verdict.NEEDS_SECOND_PERSON
-    if second and request.by == case.decision.asked_by:
+    if case.decision.verdict is not Verdict.NEEDS_SECOND_PERSON:
+        return None
+    if request.by == case.decision.asked_by:
         return "by: a second person should decide, not the one who asked"
+    # A caller may name anybody; what the second person has of their own is the key.
+    if request.key_id is not None and request.key_id == case.decision.asked_key:
+        return "by: a second person should decide with an API key of their own, not with the one that asked"
     return None
 
 
 def called_off(case: ReturnCase, request: CancelRequest, now: datetime) -> ReturnCase:
     return told(update(case, cancelled=request), now, "cancelled", "cancelled", request.reason)
+
+
+def cured(case: ReturnCase, request: CureRequest) -> ReturnCase:
+    return update(case, cures=case.cures + 1, cure=request, cured=(*case.cured[1 - REMEMBERED :], request))
+
+
+def cure_problem(case: ReturnCase, request: CureRequest) -> str | None:
+    """Why no cure is wanted now, or not this one."""
+    if request.request_id is not None and request.request_id in {kept.request_id for kept in case.cured}:
+        return "this cure was ordered before"
+    if case.attention != "refund_failed":
+        return "no refund of this return waits for a cure"
+    if case.cure is not None:
+        return f"{case.cure.by} has cured it already: {case.cure.how}"
+    return None
 
 
 def ended(case: ReturnCase, outcome: ReturnOutcome, now: datetime) -> ReturnCase:

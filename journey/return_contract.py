@@ -11,6 +11,14 @@ from journey.return_policy import Settlement, Way
 from journey.times import Instant
 
 RequestId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\s@]+$")]
+KeyId = Annotated[
+    OpaqueId | None,
+    Field(
+        default=None,
+        description="The API key by which it was said, as the door saw it, while `by` is the caller's word. "
+        "Absent at the command line, and in what older runs kept.",
+    ),
+]
 
 
 class CaseKind(StrEnum):
@@ -44,6 +52,7 @@ class ReturnRequest(Model):
     exchange_for: tuple[Line, ...] = Field(default=(), max_length=100)
     amount: int | None = Field(default=None, gt=0, description="Minor units, for goodwill and refund.")
     by: OpaqueId = "customer"
+    key_id: KeyId = None
 
 
 class Rule(StrEnum):
@@ -136,6 +145,7 @@ class ReturnDecision(Model):
     sums: Sums = Sums()
     in_withdrawal: bool = False
     asked_by: OpaqueId = "customer"
+    asked_key: KeyId = None
 
 
 class Stage(StrEnum):
@@ -201,6 +211,7 @@ class DecisionRequest(Model):
     approve: bool
     by: OpaqueId
     reason: Code = "decided_by_person"
+    key_id: KeyId = None
 
 
 class CancelRequest(Model):
@@ -222,3 +233,5 @@ class CureRequest(Model):
 
     how: Cure
     by: OpaqueId
+    key_id: KeyId = None
+    request_id: RequestId | None = Field(default=None, description="The same id is the same cure.")

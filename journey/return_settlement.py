@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from journey.facts import Line, ReturnOutcome
+from journey.own_returns import OURS
 from journey.refunds import Purpose, RefundRequest
 from journey.return_case import ReturnCase, ReturnStart
 from journey.return_contract import Sums
@@ -64,7 +65,7 @@ def closing(start: ReturnStart, case: ReturnCase, now: datetime) -> dict[str, An
     return {
         "fact_id": f"{start.return_id}:closed",
         "at": now.isoformat(),
-        "source": "returns",
+        "source": OURS,
         "return_id": start.return_id,
         "outcome": str(case.outcome),
         "lines": [part.model_dump() for part in case.accepted],

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from journey.facts import LineQuantity, ReturnClosed, ReturnOpened, ReturnOutcome
 from journey.moments import View
+from journey.own_returns import OURS
 from journey.playbook import Playbook
 from journey.record import with_fact
 from journey.return_case import ReturnStart
@@ -61,7 +62,7 @@ def with_case(
     fact = ReturnOpened(
         fact_id=f"{decision.return_id}:opened",
         at=now,
-        source="returns",
+        source=OURS,
         return_id=decision.return_id,
         lines=decision.lines,
     )
@@ -79,7 +80,12 @@ def closed_alone(
     if state.cases[return_id].decision.kind in BY_OPERATOR:
         return state
     fact = ReturnClosed(
-        fact_id=f"{return_id}:closed", at=at, return_id=return_id, outcome=outcome, lines=accepted
+        fact_id=f"{return_id}:closed",
+        at=at,
+        source=OURS,
+        return_id=return_id,
+        outcome=outcome,
+        lines=accepted,
     )
     return with_fact(state, fact, at)
 

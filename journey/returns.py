@@ -53,6 +53,7 @@ def decide(desk: Desk, request: ReturnRequest, return_id: str) -> ReturnDecision
         sums=sums,
         in_withdrawal=withdrawing,
         asked_by=request.by,
+        asked_key=request.key_id,
     )
 
 
@@ -69,6 +70,7 @@ def _operators_refund(desk: Desk, request: ReturnRequest, return_id: str) -> Ret
         settlement=request.settlement if request.settlement is Settlement.CREDIT else Settlement.REFUND,
         sums=Sums(refund=request.amount),
         asked_by=request.by,
+        asked_key=request.key_id,
     )
 
 

@@ -2,7 +2,7 @@
 
 from ledger.asked import Requests
 from ledger.customers import Customers
-from ledger.erasure import Erasures
+from ledger.erasure_closing import ErasureClosing
 from ledger.inbox import Inbox
 from ledger.journeys import JourneyArchive
 from ledger.keys import Keys
@@ -17,7 +17,7 @@ from ledger.whom import Whom
 
 class Ledger(
     Inbox,
-    Erasures,
+    ErasureClosing,
     Keys,
     People,
     ProviderEvents,

@@ -89,4 +89,5 @@ erasures = Table(
     Column("addresses", Document, nullable=False, server_default="[]"),
     Column("mailer", Text, nullable=False, server_default=""),
     Column("scrubbed_at", Moment),
+    Column("closings", Document, nullable=False, server_default="[]"),
 )

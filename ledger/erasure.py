@@ -6,10 +6,12 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
+from pydantic import Field
 from sqlalchemy import ColumnElement, Delete, Text, Update, cast, delete, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from journey.facts import Model
+from journey.names import Code, OpaqueId
 from journey.times import Instant
 from ledger.door_tables import customer_details, erasures, inbox
 from ledger.incoming import EXPORT
@@ -34,6 +36,16 @@ class Busy(Exception):
     """The database is read by somebody so that traces cannot be wiped now; ask again."""
 
 
+class Closing(Model):
+    """A person gave up what the mail provider never accepted. Nothing personal is in it."""
+
+    by: OpaqueId
+    at: Instant
+    why: Code
+    addresses: int = Field(description="So many were not confirmed to be forgotten by the provider.")
+    answer: str = Field(description="What the provider answered last.")
+
+
 class Erasure(Model):
     """The receipt: how many rows were emptied, by table, and what the mail provider was told."""
 
@@ -43,6 +55,7 @@ class Erasure(Model):
     receipt: dict[str, int]
     mailer: str = ""
     scrubbed_at: Instant | None = None
+    closings: tuple[Closing, ...] = Field(default=(), description="The oldest first; kept for ever.")
 
 
 class Pending(Model):
@@ -64,7 +77,7 @@ class Erasures(Permissions):
         """
         async with self.writing() as db:
             await lock_customer(db, customer_id)
-            kept = await _earlier(db, customer_id)
+            kept = await earlier(db, customer_id)
             is_open = kept is not None and kept["done_at"] is None
             found = await _addresses(db, customer_id)
             addresses = sorted({*found, *(kept["addresses"] if kept else [])})
@@ -82,6 +95,7 @@ class Erasures(Permissions):
                 "addresses": addresses,
                 "mailer": kept["mailer"] if kept and not found else "",
                 "scrubbed_at": None,
+                "closings": kept["closings"] if kept else [],
             }
             await db.execute(self.upsert(erasures, row, [erasures.c.customer_id]))
         return _receipt(row)
@@ -103,7 +117,7 @@ class Erasures(Permissions):
         taken. What was asked for meanwhile stays."""
         async with self.writing() as db:
             await lock_customer(db, customer_id)
-            if kept := await _earlier(db, customer_id):
+            if kept := await earlier(db, customer_id):
                 left = [each for each in kept["addresses"] if each not in taken]
                 which = erasures.c.customer_id == customer_id
                 await db.execute(update(erasures).where(which).values(mailer=told, addresses=left))
@@ -227,7 +241,7 @@ def _as_text(column: ColumnElement[Any]) -> ColumnElement[str]:
     return cast(column, Text)
 
 
-async def _earlier(db: AsyncConnection, customer_id: str) -> dict[str, Any] | None:
+async def earlier(db: AsyncConnection, customer_id: str) -> dict[str, Any] | None:
     """The receipt as it is so far: what was emptied before stays in it."""
     query = select(erasures).where(erasures.c.customer_id == customer_id)
     row = (await db.execute(query)).one_or_none()

@@ -1,5 +1,6 @@
 """What a door hands to the inbox: an event, verified and translated."""
 
+import hashlib
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any
@@ -34,6 +35,18 @@ SHOP = "shop_asks_to_be_forgotten"
 """A deed for a person: a shop has left, and wants all its customers forgotten."""
 
 
+LONGEST_ID = 255
+"""Characters of an event's id."""
+
+
+def bounded(event_id: str, longest: int = LONGEST_ID) -> str:
+    """An id that fits. A longer one is known by its hash, since two that are cut may be the same; no id of
+    our own has an `@`, so it is never taken for another."""
+    if len(event_id) <= longest:
+        return event_id
+    return f"sha256@{hashlib.sha256(event_id.encode()).hexdigest()}"
+
+
 class Deed(Model):
     """One thing to be done in the background. Nothing personal is in it."""
 
@@ -58,12 +71,18 @@ class Person(Model):
     birthday: date | None = None
     consent: Consent | None = None
 
+    @property
+    def is_consent_alone(self) -> bool:
+        """Whether nothing else is told of the customer."""
+        named = self.profile.model_fields_set
+        return self.consent is not None and self.birthday is None and named == {"customer_id"}
+
 
 class ProviderEvent(Model):
     """What a provider tells of something that we asked of it under our own reference."""
 
     provider: OpaqueId
-    event_id: str = Field(max_length=255)
+    event_id: str = Field(max_length=LONGEST_ID)
     reference: str = Field(max_length=200)
     event: str = Field(max_length=80)
     at: Instant
@@ -84,7 +103,7 @@ class Incoming(Model):
     its raw body, and can be replayed."""
 
     source: OpaqueId
-    event_id: str = Field(min_length=1, max_length=255)
+    event_id: str = Field(min_length=1, max_length=LONGEST_ID)
     body_hash: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of what makes it itself.")
     topic: str = Field(max_length=80)
     order_id: OpaqueId | None = None

@@ -23,14 +23,17 @@ async def keep_people(database: Database, db: AsyncConnection, people: list[Pers
     """Merge what events tell into the customers' rows, within the caller's transaction.
 
     What is absent leaves what is there. What is older than the last word, or than a wish to be forgotten,
-    changes nothing.
+    changes nothing. Who brings a consent alone is no word on the profile: of those the latest counts, in
+    whatever order they and the checkouts come.
     """
-    for each_once in _rounds(people):
+    for each_once in _rounds([person for person in people if not person.is_consent_alone]):
         news = await _news(database, db, each_once)
         await _keep_profiles(database, db, [person.profile for person in news])
         rows = [{"customer_id": p.profile.customer_id, "birthday": p.birthday} for p in news if p.birthday]
         await database.upsert_all(db, customer_details, rows, [customer_details.c.customer_id])
         await _keep_consents(database, db, news)
+    agreed = [person for person in people if person.is_consent_alone]
+    await _keep_consents(database, db, await _not_forgotten(db, agreed))
 
 
 async def _keep_consents(database: Database, db: AsyncConnection, people: list[Person]) -> None:
@@ -45,6 +48,23 @@ async def _keep_consents(database: Database, db: AsyncConnection, people: list[P
                 rows.append(said.model_dump())
     if rows:
         await db.execute(database.insert(consents).on_conflict_do_nothing(), rows)
+
+
+async def _not_forgotten(db: AsyncConnection, people: list[Person]) -> list[Person]:
+    """Those who have not been forgotten since they said it."""
+    if not people:
+        return []
+    who = sorted({person.profile.customer_id for person in people})
+    for customer_id in who:
+        await lock_customer(db, customer_id)
+    about = select(customer_details.c.customer_id, customer_details.c.forgotten_at)
+    found = await db.execute(about.where(customer_details.c.customer_id.in_(who)))
+    forgotten = {str(name): at for name, at in found if at is not None}
+    return [
+        person
+        for person in people
+        if (at := forgotten.get(person.profile.customer_id)) is None or at < person.at
+    ]
 
 
 def _rounds(people: list[Person]) -> Iterator[list[Person]]:

@@ -1,6 +1,7 @@
 """Return cases, what is to be sent in exchange or as a replacement, and the papers that were made."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from pydantic import Field
@@ -11,7 +12,7 @@ from journey.facts import Line, Model
 from journey.times import Instant
 from ledger.database import Database
 from ledger.return_tables import dispatches, papers, returns
-from ledger.tables import orders
+from ledger.tables import journeys, orders
 
 
 class ReturnRow(Model):
@@ -89,6 +90,17 @@ class Returns(Database):
 
     async def returns_of(self, order_id: str) -> list[ReturnRow]:
         return await self.returns(returns.c.order_id == order_id)
+
+    async def returns_unbegun(self, before: datetime) -> list[ReturnRow]:
+        """Open returns of orders whose journey is over, opened before then, of which nothing is known but
+        that they were asked for: those that began and are no further are among them."""
+        ended = select(journeys.c.order_id)
+        return await self.returns(
+            returns.c.closed_at.is_(None),
+            returns.c.stage == "asked",
+            returns.c.opened_at < before,
+            returns.c.order_id.in_(ended),
+        )
 
     async def returns(self, *wanted: ColumnElement[bool]) -> list[ReturnRow]:
         """The oldest first."""

@@ -68,8 +68,9 @@ def _refused(field: str, text: str, rule: str) -> Refused:
 
 
 def _fingerprint(request: ReturnRequest) -> str:
-    """What makes a request itself. Not the words: they may be mended, and a hash of them may tell them."""
-    told = request.model_dump_json(exclude={"request_id"}, exclude_defaults=True)
+    """What makes a request itself. Not the words: they may be mended, and a hash of them may tell them. Nor
+    the API key: it may be rotated between a lost answer and the same request again."""
+    told = request.model_dump_json(exclude={"request_id", "key_id"}, exclude_defaults=True)
     return hashlib.sha256(told.encode()).hexdigest()
 
 

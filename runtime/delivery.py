@@ -5,16 +5,26 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import structlog
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from journey.facts import OrderPlaced
+from journey.own_returns import OursToTell
 from journey.playbook import Playbook
 from journey.return_facts import FACTS as RETURN_FACTS
 from ledger import Ledger
 from ledger.inbox import InboxRow, InboxState, Verdict
 from ledger.incoming import PLACE, Deed
-from runtime.orders import Reported, UnknownOrder, handle, knowing_if_first, report_fact, start_journey
+from runtime.orders import (
+    Reported,
+    UnknownOrder,
+    check_ours,
+    handle,
+    knowing_if_first,
+    report_fact,
+    start_journey,
+)
 from runtime.returns import UnknownReturn, report_return_fact, start_again
 
 ORDER_PATIENCE = timedelta(days=2)
@@ -73,9 +83,10 @@ class Delivery:
     ) -> None:
         self.ledger = ledger
         self.now = now
-        self._playbook = playbook
+        self.playbook = playbook
         self._most_events = most_events
         self._delivered: Counter[str] = Counter()
+        self._log = structlog.get_logger("thereafter.delivery")
 
     async def of(self, client: Client, row: InboxRow) -> Verdict:
         """Deliver a row. Raises `TemporalIsAway`; anything else that is raised is the row's own trouble."""
@@ -85,8 +96,10 @@ class Delivery:
                 return again(row, self.now(), "its journey has much to read first", seconds=2)
             if deeds[0].kind in RETURN_FACTS:
                 return await self._of_return(client, row, order_id)
-            told = await self._deliver(client, order_id, deeds)
-            return Verdict(number=row.number, state=InboxState.DISPATCHED, reason="; ".join(told))
+            deeds, refusals = await self._ours_to_take(row.number, order_id, deeds)
+            told = await self._deliver(client, order_id, deeds) if deeds else []
+            reason = "; ".join([*told, *refusals])
+            return Verdict(number=row.number, state=InboxState.DISPATCHED, reason=reason)
         except UnknownOrder:
             return _waiting(row, self.now())
         except RPCError as error:
@@ -94,7 +107,11 @@ class Delivery:
                 raise TemporalIsAway from None
             if error.status in _BUSY or "signal count" in error.message:
                 return again(row, self.now(), "Temporal asks for patience", seconds=5)
-            return parked(row, f"Temporal refuses it: {error.status.name.lower()}")
+            reason = f"Temporal refuses it: {error.status.name.lower()}"
+            if error.status is RPCStatusCode.INVALID_ARGUMENT:
+                return parked(row, reason)
+            # The state that it finds wrong may be that of a run which is just beginning or going on.
+            return again(row, self.now(), reason, counts=True)
 
     async def _addressed(self, row: InboxRow) -> tuple[str, tuple[Deed, ...]]:
         """Whose it is. A carrier knows only the number of its parcel. Raises `UnknownOrder`."""
@@ -105,6 +122,20 @@ class Delivery:
             raise UnknownOrder(row.tracking_number)
         order_id, parcel_id = found
         return order_id, tuple(_of_parcel(deed, parcel_id) for deed in row.deeds)
+
+    async def _ours_to_take(
+        self, number: int, order_id: str, deeds: tuple[Deed, ...]
+    ) -> tuple[tuple[Deed, ...], list[str]]:
+        """The deeds without what only our own returns may say, and why each of those is refused."""
+        kept, refusals = [], []
+        for deed in deeds:
+            try:
+                await check_ours(self.ledger, order_id, deed.kind, deed.body)
+                kept.append(deed)
+            except OursToTell as refusal:
+                refusals.append(f"refused: {refusal}")
+                self._log.warning("refused", number=number, kind=deed.kind, field=refusal.field)
+        return tuple(kept), refusals
 
     async def _deliver(self, client: Client, order_id: str, deeds: tuple[Deed, ...]) -> list[str]:
         told = [await self._placed(client, deeds)] if deeds[0].kind == PLACE else []
@@ -126,7 +157,7 @@ class Delivery:
             known = await self.ledger.return_row(order_id, return_id)
             if known is None or known.closed_at is None:
                 if known is not None:
-                    await start_again(client, self.ledger, known, self._playbook)
+                    await start_again(client, self.ledger, known, self.playbook)
                 raise UnknownOrder(order_id) from None
             reason = "the return is over; it changes nothing"
             return Verdict(number=row.number, state=InboxState.DISPATCHED, reason=reason)
@@ -140,7 +171,7 @@ class Delivery:
             return "known already"
         first = (deeds[1].kind, deeds[1].body) if len(deeds) > 1 else None
         placed = await knowing_if_first(self.ledger, placed)
-        if not await start_journey(client, placed, self._playbook, first):
+        if not await start_journey(client, placed, self.playbook, first):
             return "known already"
         await self.ledger.wake_inbox(order_id, self.now())
         return "delivered" if first else "started"

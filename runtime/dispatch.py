@@ -8,13 +8,14 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from temporalio.client import Client
 
 from ledger import incoming
 from ledger.inbox import InboxRow, InboxState, Verdict
+from runtime import unbegun
 from runtime.delivery import Delivery, TemporalIsAway, again, is_away, parked
 from runtime.returns import UnknownReturn, report_return_fact
 
@@ -48,6 +49,7 @@ class Dispatcher:
         self._ledger, self._now = delivery.ledger, delivery.now
         self._reach = reach
         self._erase = erase
+        self._look_at: datetime | None = None
         self._news = asyncio.Event()
         self._ending = False
         self._log = structlog.get_logger("thereafter.dispatch")
@@ -75,8 +77,11 @@ class Dispatcher:
     async def _swept(self) -> int:
         try:
             return await self.sweep()
-        except Exception as error:
-            # The ledger may be away as well; what is in it is not lost.
+        except (Exception, asyncio.CancelledError) as error:
+            # The ledger may be away as well; what is in it is not lost. Only who ends us may cancel us, not
+            # what was cancelled beneath us: a dispatcher that is gone would be missed by nobody.
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
             self._log.warning("sweep failed", problem=type(error).__name__)
             return 0
 
@@ -85,6 +90,7 @@ class Dispatcher:
         client = self._reach()
         if client is None:
             return 0
+        await self._begin_returns(client)
         rows = await self._ledger.claim_inbox(BATCH, self._now(), LEASE)
         turn = asyncio.Semaphore(AT_ONCE)
         told = await asyncio.gather(*(self._in_turn(client, turn, own) for own in _by_order(rows)))
@@ -92,6 +98,13 @@ class Dispatcher:
         if verdicts:
             await self._ledger.settle_inbox(verdicts, self._now())
         return sum(verdict.state is not InboxState.RECEIVED for verdict in verdicts)
+
+    async def _begin_returns(self, client: Client) -> None:
+        """Now and then: what was granted and never began waits for nobody to ask."""
+        now = self._now()
+        if self._look_at is None or self._look_at <= now:
+            self._look_at = now + unbegun.EVERY
+            await unbegun.begin_returns(client, self._ledger, self._delivery.playbook, now)
 
     async def _in_turn(self, client: Client, turn: asyncio.Semaphore, rows: list[InboxRow]) -> list[Verdict]:
         async with turn:

@@ -5,6 +5,7 @@ where it cannot be personal.
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from io import StringIO
@@ -68,7 +69,9 @@ def parse_json(text: str) -> Any:
     """Strict JSON: each key once, no NaN, valid Unicode. Raises `ValueError` with what is wrong;
     a `json.JSONDecodeError` also knows the line."""
     try:
-        data = json.loads(text, object_pairs_hook=_each_once, parse_constant=_no_constant)
+        data = json.loads(
+            text, object_pairs_hook=_each_once, parse_constant=_no_constant, parse_float=_finite
+        )
         json.dumps(data, ensure_ascii=False).encode()
     except json.JSONDecodeError:
         raise
@@ -91,6 +94,13 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if twice is not None:
         raise ValueError(f"{_name(twice)}: is there twice")
     return dict(pairs)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError("has a number that is too large")
+    return number
 
 
 def _no_constant(word: str) -> NoReturn:

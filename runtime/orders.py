@@ -22,6 +22,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from journey.contract import JourneyEnd, JourneyStart, JourneyStatus, Standpoint, describe_ending
 from journey.facts import Fact, OrderPlaced, understand
 from journey.names import GUEST, TASK_QUEUE, order_workflow_id
+from journey.own_returns import TOLD_BY_US, check_source, run_here
 from journey.plan import plan
 from journey.playbook import Playbook
 from journey.proration import paid_in_all
@@ -152,10 +153,11 @@ def demo_payment(placed: OrderPlaced) -> Payment:
 async def report_fact(
     client: Client, ledger: Ledger, order_id: str, kind: str, body: dict[str, Any]
 ) -> Reported:
-    """Signal a fact to its journey; one that comes after the end is kept in the ledger.
+    """Signal a fact from outside to its journey; one that comes after the end is kept in the ledger.
 
-    Raises `UnknownOrder`.
+    Raises `UnknownOrder`, and `OursToTell` for what only a return that we run ourselves may say.
     """
+    await check_ours(ledger, order_id, kind, body)
     try:
         await handle(client, order_id).signal(kind, body, rpc_timeout=RPC_TIMEOUT)
         return Reported.RECORDED
@@ -168,6 +170,14 @@ async def report_fact(
     if seen_as(fact) in ended.state.seen:
         return Reported.REPEATED
     return await _keep_late(ledger, order_id, fact)
+
+
+async def check_ours(ledger: Ledger, order_id: str, kind: str, body: dict[str, Any]) -> None:
+    """Raises `OursToTell` for a fact that only a return that we run ourselves may say of itself."""
+    check_source(body)
+    return_id = body.get("return_id") if kind in TOLD_BY_US else None
+    if return_id and await ledger.return_row(order_id, str(return_id)) is not None:
+        raise run_here(order_id, str(return_id))
 
 
 async def _keep_late(ledger: Ledger, order_id: str, fact: Fact) -> Reported:

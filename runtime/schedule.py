@@ -1,5 +1,7 @@
 """The schedule by which Temporal starts a reconciliation, and starting one now."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -15,9 +17,11 @@ from temporalio.client import (
     ScheduleSpec,
     ScheduleUpdate,
     ScheduleUpdateInput,
+    WorkflowFailureError,
     WorkflowHandle,
 )
 from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from journey.names import RECONCILIATION, TASK_QUEUE
@@ -85,17 +89,43 @@ async def _removed(handle: ScheduleHandle) -> None:
 
 
 async def reconcile_now(
-    client: Client, passes: tuple[PassName, ...], since: datetime | None = None
+    client: Client,
+    passes: tuple[PassName, ...],
+    since: datetime | None = None,
+    waits: Callable[[], None] = lambda: None,
 ) -> WorkflowHandle[Reconciliation, ReconciliationEnd]:
     """Start a reconciliation; one that somebody else has started now is joined. Beside one of the schedule it
-    does no harm: both find the same, and each thing counts once."""
+    does no harm: both find the same, and each thing counts once.
+
+    One that looks back to `since` joins none, which would not look so far: it begins when that has ended, and
+    `waits` is called before it is waited for.
+    """
+    request = ReconciliationRequest(passes=passes, since=since)
+    while True:
+        try:
+            return await _start(client, request)
+        except WorkflowAlreadyStartedError as running:
+            waits()
+            other = client.get_workflow_handle(running.workflow_id, run_id=running.run_id)
+            # However it ends: what it found is for whoever started it.
+            with suppress(WorkflowFailureError):
+                await other.result()
+
+
+async def _start(
+    client: Client, request: ReconciliationRequest
+) -> WorkflowHandle[Reconciliation, ReconciliationEnd]:
+    """Raises `WorkflowAlreadyStartedError` where another one runs that is not to be joined."""
+    joins = request.since is None
     return await client.start_workflow(
         Reconciliation.run,
-        ReconciliationRequest(passes=passes, since=since),
+        request,
         id=f"{RECONCILIATION}:now",
         task_queue=TASK_QUEUE,
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        static_summary=", ".join(map(str, passes)),
+        id_conflict_policy=(
+            WorkflowIDConflictPolicy.USE_EXISTING if joins else WorkflowIDConflictPolicy.FAIL
+        ),
+        static_summary=", ".join(map(str, request.passes)),
     )
 
 

@@ -11,7 +11,8 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from journey.facts import FactBase, KnownFact, Line
-from service.neworder import Consent, Customer, NewOrder, PaymentDetails
+from ledger.incoming import Consent
+from service.neworder import Customer, NewOrder, PaymentDetails
 from service.return_views import NewReturn, ReturnNews
 
 PAGE = Path(__file__).parent.parent / "docs" / "facts.md"

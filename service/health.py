@@ -40,7 +40,7 @@ async def ready(doors: TheDoors) -> Ready:
     try:
         async with asyncio.timeout(3):
             counts = await doors.ledger.count_inbox()
-            warnings = await doors.ledger.reconcile_warnings()
+            warnings = await doors.ledger.reconcile_warnings() + await doors.ledger.erasure_warnings()
     except Exception:
         raise HTTPException(503, "the ledger does not answer") from None
     return Ready(

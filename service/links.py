@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from itsdangerous import BadSignature, URLSafeSerializer
+from itsdangerous import BadData, URLSafeSerializer
 
 from runtime.settings import Settings
 
@@ -23,7 +23,7 @@ class Links:
         """The customer's id, or None for a token that is not ours."""
         try:
             return str(self._unsubscribe.loads(token))
-        except BadSignature:
+        except BadData:
             return None
 
 

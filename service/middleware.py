@@ -5,7 +5,9 @@ import asyncio
 import re
 import secrets
 import time
+import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -24,6 +26,12 @@ _PRIVATE_HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options",
 
 LARGEST_DISCARDED = 20_000_000
 """Bytes of a body that is too large which are waited for before the answer."""
+
+
+FRAMES = 20
+"""Of the way to an error, the innermost, which are logged."""
+
+_ROOT = Path(__file__).parent.parent
 
 
 class TooLarge(Exception):
@@ -58,8 +66,8 @@ class Requests:
         except TimeoutError:
             await exchange.fail(408, "the body did not arrive in time")
         except Exception as error:
-            # The text of an error may quote what is personal; the name and the request's id find it.
-            exchange.problem = type(error).__name__
+            # The text of an error may quote what is personal; its name and where it came from do not.
+            exchange.problem, exchange.frames = type(error).__name__, _frames(error)
             await exchange.fail(500, "something went wrong here; the request's id finds it in the log")
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
@@ -108,6 +116,7 @@ class _Exchange:
         self._began = time.perf_counter()
         self._status: int | None = None
         self.problem: str | None = None
+        self.frames: list[str] = []
         self.id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = self.id
 
@@ -137,7 +146,20 @@ class _Exchange:
             "status": self._status,
             "ms": milliseconds,
         }
-        return line | ({"problem": self.problem} if self.problem else {})
+        return line | ({"problem": self.problem, "frames": self.frames} if self.problem else {})
+
+
+def _frames(error: Exception) -> list[str]:
+    """The way down to an error, the place where it was raised last: files, lines and functions, no values."""
+    way = traceback.extract_tb(error.__traceback__)[-FRAMES:]
+    return [f"{_short(each.filename)}:{each.lineno} {each.name}" for each in way]
+
+
+def _short(file: str) -> str:
+    path = Path(file)
+    if path.is_relative_to(_ROOT) and "site-packages" not in path.parts:
+        return str(path.relative_to(_ROOT))
+    return "/".join(path.parts[-3:])
 
 
 def _request_id(scope: Scope) -> str:

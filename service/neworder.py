@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import EmailStr, Field
 
-from journey.facts import Model, Order, OrderPlaced, Zone
+from journey.facts import LARGEST_SUM, Model, Order, OrderPlaced, Zone
 from journey.names import OpaqueId
 from journey.times import Instant
 from ledger.customers import OneLine, Profile
@@ -41,7 +41,7 @@ class PaymentDetails(Model):
     id: str = Field(
         pattern=r"^[^\s@]{1,200}$", description="The provider's own: `ch_...` or `pi_...` at Stripe."
     )
-    captured: int = Field(ge=0, le=2**53, description="In minor units of the order's currency.")
+    captured: int = Field(ge=0, le=LARGEST_SUM, description="In minor units of the order's currency.")
 
 
 class Customer(CustomerDetails):

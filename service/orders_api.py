@@ -10,10 +10,11 @@ from temporalio.service import RPCError
 from journey.contract import JourneyStatus
 from journey.facts import KnownFact
 from journey.names import OpaqueId
-from ledger.incoming import Acceptance, Incoming
+from journey.own_returns import OursToTell
+from ledger.incoming import Acceptance, Incoming, bounded
 from ledger.keys import Scope
 from ledger.payments import Payment
-from runtime.orders import UnknownOrder, order_status
+from runtime.orders import UnknownOrder, check_ours, order_status
 from service.access import KeyedRoute, needs
 from service.answers import Accepted, errors
 from service.doors import Doors, TheDoors
@@ -65,10 +66,14 @@ async def report(
     order_id: OrderId, fact: Annotated[KnownFact, Body(openapi_examples=FACT)], doors: TheDoors
 ) -> Accepted:
     """A fact counts once, by its `fact_id`. One that comes after the journey's end is kept and answered, and
-    changes nothing any more."""
+    changes nothing any more. When a return that is run here opens and ends, only it says itself: a 409."""
     if await doors.ledger.order(order_id) is None:
         raise HTTPException(404, "no order of this id was placed here")
     body = fact.model_dump(mode="json", exclude_unset=True)
+    try:
+        await check_ours(doors.ledger, order_id, fact.kind, body)
+    except OursToTell as refusal:
+        raise HTTPException(409 if refusal.field == "return_id" else 422, str(refusal)) from None
     told = reported(fact.kind, {**body, "source": body.get("source", "api"), "order_id": order_id})
     return await _accepted(doors, f"{order_id}/{fact.fact_id}", fact.kind, told)
 
@@ -112,7 +117,7 @@ async def _accepted(doors: Doors, event_id: str, topic: str, told: Told) -> Acce
     body = json.dumps([event_id, deeds], sort_keys=True)
     incoming = Incoming(
         source="api",
-        event_id=event_id,
+        event_id=bounded(event_id),
         body_hash=hashlib.sha256(body.encode()).hexdigest(),
         topic=topic,
         order_id=told.order_id,

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, HTTPException
 
 from ledger.keys import Scope
 from runtime.asking import ask
-from service.access import KeyedRoute, needs
+from service.access import Caller, KeyedRoute, needs
 from service.answers import errors
 from service.doors import Doors, TheDoors
 from service.examples import REFUND
@@ -49,16 +49,17 @@ async def refund(
     order_id: OrderId,
     wanted: Annotated[NewRefund, Body(openapi_examples=REFUND)],
     key: IdempotencyKey,
+    caller: Caller,
     doors: TheDoors,
 ) -> RefundAnswer:
     """Claimed in the ledger under a key that never changes, and never above what was captured: more is a 422
-    that says how much is left. Above the policy's limit a second person has to approve it first. After a 503
-    or no answer ask again under the same `Idempotency-Key`: it is the same refund."""
+    that says how much is left. Above the policy's limit a second person has to approve it first, with an API
+    key of their own. After a 503 or no answer ask again under the same `Idempotency-Key`: it is the same
+    refund."""
     client = await client_for(doors, order_id)
     with asking(), begun():
-        decision = await ask(
-            client, doors.ledger, order_id, wanted.request(key), doors.playbook, wanted.words
-        )
+        asked = wanted.request(key, caller.key_id)
+        decision = await ask(client, doors.ledger, order_id, asked, doors.playbook, wanted.words)
     return RefundAnswer(
         id=f"{order_id}:{decision.return_id}",
         order_id=order_id,

@@ -4,14 +4,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from journey.facts import Line, LineQuantity, Model, ReturnOutcome
+from journey.facts import LARGEST_SUM, Line, LineQuantity, Model, ReturnOutcome
 from journey.names import Code, OpaqueId
 from journey.refunds import Purpose, RefundState
 from journey.return_case import Label, ReturnCase, ReturnStatus
 from journey.return_contract import (
     CaseKind,
     Cure,
+    CureRequest,
     Deadlines,
+    DecisionRequest,
     DifferencePaid,
     ReturnDecision,
     ReturnInspected,
@@ -42,8 +44,8 @@ class NewReturn(Model):
     )
     reason: Code | None = Field(
         default=None,
-        description="One of the reasons in `returns:` of the playbook, such as `changed_mind`; it decides who "
-        "pays the way back.",
+        description="One of the reasons in `returns:` of the playbook, such as `changed_mind`; it decides "
+        "who pays the way back.",
     )
     words: str | None = Field(
         default=None, max_length=2_000, description="The customer's own. Personal: they stay in the ledger."
@@ -57,15 +59,15 @@ class NewReturn(Model):
         description="With their prices: only for a key that opens `returns:write`.",
     )
 
-    def request(self, request_id: str | None) -> ReturnRequest:
+    def request(self, request_id: str | None, key_id: str) -> ReturnRequest:
         fields = self.model_dump(exclude={"words"}, exclude_unset=True)
-        return ReturnRequest.model_validate({**fields, "request_id": request_id})
+        return ReturnRequest.model_validate({**fields, "request_id": request_id, "key_id": key_id})
 
 
 class NewRefund(Model):
     """Money for a customer, by a person's decision."""
 
-    amount: int = Field(gt=0, le=2**53, description="In minor units of the order's currency.")
+    amount: int = Field(gt=0, le=LARGEST_SUM, description="In minor units of the order's currency.")
     kind: Literal["goodwill", "refund"] = Field(
         default="goodwill", description="`goodwill`: nothing was wrong with the goods."
     )
@@ -73,9 +75,9 @@ class NewRefund(Model):
     by: OpaqueId = Field(description="The person who decides, by an id of yours.", examples=["op_mia"])
     words: str | None = Field(default=None, max_length=2_000, description="Why. It stays in the ledger.")
 
-    def request(self, request_id: str) -> ReturnRequest:
+    def request(self, request_id: str, key_id: str) -> ReturnRequest:
         fields = self.model_dump(exclude={"words"})
-        return ReturnRequest.model_validate({**fields, "request_id": request_id})
+        return ReturnRequest.model_validate({**fields, "request_id": request_id, "key_id": key_id})
 
 
 class Moved(ReturnMoved):
@@ -98,11 +100,25 @@ ReturnNews = Annotated[Moved | Received | Inspected | Paid, Field(discriminator=
 """What happened to a return."""
 
 
+class NewDecision(Model):
+    """A person's word on a return that waits for one."""
+
+    approve: bool
+    by: OpaqueId
+    reason: Code = "decided_by_person"
+
+    def request(self, key_id: str) -> DecisionRequest:
+        return DecisionRequest(**self.model_dump(), key_id=key_id)
+
+
 class NewCure(Model):
     """What a person does about a refund that failed."""
 
     how: Cure
     by: OpaqueId
+
+    def request(self, request_id: str, key_id: str) -> CureRequest:
+        return CureRequest(**self.model_dump(), request_id=request_id, key_id=key_id)
 
 
 class Granted(Model):
@@ -122,7 +138,7 @@ class Granted(Model):
 
     @classmethod
     def of(cls, order_id: str, decision: ReturnDecision) -> "Granted":
-        fields = decision.model_dump(exclude={"return_id", "kind", "held", "asked_by"})
+        fields = decision.model_dump(exclude={"return_id", "kind", "held", "asked_by", "asked_key"})
         return cls(id=f"{order_id}:{decision.return_id}", order_id=order_id, **fields)
 
 
@@ -189,8 +205,11 @@ class ReturnView(Model):
     attention: str | None = Field(default=None, description="Why a person should look.")
     verdict: Verdict
     why: str = ""
+    asked_by: str
+    asked_key: str | None = Field(default=None, description="The API key by which it was asked for.")
     approved: bool | None = None
     decided_by: str | None = None
+    decided_key: str | None = Field(default=None, description="The API key by which it was decided.")
     lines: tuple[LineQuantity, ...]
     accepted: tuple[LineQuantity, ...] = ()
     way: Way
@@ -240,12 +259,14 @@ class ReturnStep(Model):
 
 def _view(order_id: str, return_id: str, case: ReturnCase) -> ReturnView:
     decision = case.decision
-    told = case.model_dump(include={"stage", "outcome", "approved", "decided_by", "accepted"})
+    told = case.model_dump(include={"stage", "outcome", "approved", "decided_by", "decided_key", "accepted"})
     return ReturnView(
         id=f"{order_id}:{return_id}",
         order_id=order_id,
         kind=decision.kind,
         **told,
+        asked_by=decision.asked_by,
+        asked_key=decision.asked_key,
         attention=case.needs,
         verdict=decision.verdict,
         why=case.decided_why or decision.why,

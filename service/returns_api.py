@@ -2,19 +2,19 @@
 
 import hashlib
 import json
-from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Body, HTTPException, Path
-from temporalio.client import Client
 from temporalio.service import RPCError
 
-from journey.return_contract import BY_OPERATOR, CancelRequest, CureRequest, DecisionRequest
-from ledger.incoming import Acceptance, Deed, Incoming
+from journey.return_case import ReturnStatus
+from journey.return_contract import BY_OPERATOR, CancelRequest
+from ledger.incoming import Acceptance, Deed, Incoming, bounded
 from ledger.keys import ApiKey, Scope
 from ledger.returns import ReturnRow
+from runtime.acting import Wish, act
 from runtime.asking import ask
-from runtime.returns import Refused, UnknownReturn, return_status, start_again, update_return
+from runtime.returns import UnknownReturn, return_status
 from service.access import Caller, KeyedRoute, needs
 from service.answers import Accepted, errors
 from service.doors import Doors, TheDoors
@@ -22,7 +22,15 @@ from service.examples import CANCEL, CURE, DECISION, RETURN, RETURN_NEWS
 from service.idempotency import NEEDED, IdempotencyKey, OptionalKey
 from service.newfact import OF_RETURNS, held_to_its_word
 from service.orders_api import OrderId
-from service.return_views import Granted, NewCure, NewReturn, ReturnNews, ReturnStep, ReturnView
+from service.return_views import (
+    Granted,
+    NewCure,
+    NewDecision,
+    NewReturn,
+    ReturnNews,
+    ReturnStep,
+    ReturnView,
+)
 from service.temporal import asking, begun, client_for
 
 router = APIRouter(prefix="/v1", tags=["returns"], route_class=KeyedRoute)
@@ -60,7 +68,7 @@ async def request(
         raise HTTPException(403, "exchange_for: its prices need a key that opens returns:write")
     client = await client_for(doors, order_id)
     with asking(), begun():
-        asked = wanted.request(key)
+        asked = wanted.request(key, caller.key_id)
         decision = await ask(client, doors.ledger, order_id, asked, doors.playbook, wanted.words)
     return Granted.of(order_id, decision)
 
@@ -115,7 +123,8 @@ async def report(
     text = json.dumps([return_id, deed.model_dump(mode="json")], sort_keys=True)
     incoming = Incoming(
         source="api",
-        event_id=f"{return_id}/{fact.fact_id}"[:255],
+        # Not with a slash: an order may be called as another one's return is, and its facts have that.
+        event_id=bounded(f"{return_id} {fact.fact_id}"),
         body_hash=hashlib.sha256(text.encode()).hexdigest(),
         topic=fact.kind,
         order_id=row.order_id,
@@ -135,13 +144,15 @@ async def report(
 )
 async def decide(
     return_id: ReturnId,
-    decision: Annotated[DecisionRequest, Body(openapi_examples=DECISION)],
+    decision: Annotated[NewDecision, Body(openapi_examples=DECISION)],
     caller: Caller,
     doors: TheDoors,
 ) -> ReturnView | ReturnStep:
-    """Said again, it is answered as before. Where a second person is needed, the first one may not decide.
+    """Said again, it is answered as before. Where a second person is needed, neither the one who asked may
+    decide nor the key that asked, whomever it names.
+
     A key that does not open `returns:read` is told no more than where the return is."""
-    return await _acted(return_id, "decide_return", decision, caller, doors)
+    return await _acted(return_id, "decide_return", decision.request(caller.key_id), caller, doors)
 
 
 @router.post(
@@ -178,16 +189,17 @@ async def cure(
     caller: Caller,
     doors: TheDoors,
 ) -> ReturnView | ReturnStep:
-    """Make it again, or note that a person paid in another way. Money: the key is needed. A key that does
-    not open `returns:read` is told no more than where the return is."""
-    request = CureRequest(how=wanted.how, by=wanted.by)
-    return await _acted(return_id, "cure_refund", request, caller, doors, key)
+    """Make it again, or note that a person paid in another way. Money: the `Idempotency-Key` is needed. Said
+    again under it, also when the return is over, it is answered as before and done once; another wish under
+    it is a 422. A key that does not open `returns:read` is told no more than where the return is."""
+    cure = wanted.request(key, caller.key_id)
+    return await _acted(return_id, "cure_refund", cure, caller, doors, key)
 
 
 async def _acted(  # noqa: PLR0913, PLR0917
     return_id: str,
     name: str,
-    wanted: DecisionRequest | CancelRequest | CureRequest,
+    wanted: Wish,
     caller: ApiKey,
     doors: Doors,
     key: str | None = None,
@@ -195,40 +207,12 @@ async def _acted(  # noqa: PLR0913, PLR0917
     row = await _row(return_id, doors)
     client = await client_for(doors, row.order_id)
     with asking():
-        try:
-            status = await update_return(client, row.order_id, row.return_id, name, wanted, key)
-            view = ReturnView.of_status(status, await _words(row, caller, doors))
-        except (Refused, UnknownReturn) as problem:
-            view = await _as_it_is(client, return_id, caller, doors)
-            if not _was_said(wanted, view):
-                over = Refused("this return is over", None)
-                raise (problem if isinstance(problem, Refused) else over) from None
+        found = await act(client, doors.ledger, doors.playbook, row, name, wanted, key)
+    if isinstance(found, ReturnStatus):
+        view = ReturnView.of_status(found, await _words(row, caller, doors))
+    else:
+        view = await _written(found, caller, doors)
     return view if Scope.RETURNS_READ in caller.scopes else ReturnStep.of(view)
-
-
-async def _as_it_is(client: Client, return_id: str, caller: ApiKey, doors: Doors) -> ReturnView:
-    """From its journey; one that is over has none to ask, and one that has not begun will have one."""
-    row = await _row(return_id, doors)
-    if row.closed_at is None:
-        with suppress(UnknownReturn):
-            status = await return_status(client, row.order_id, row.return_id)
-            return ReturnView.of_status(status, await _words(row, caller, doors))
-        row = await _row(return_id, doors)
-    if row.closed_at is None:
-        await start_again(client, doors.ledger, row, doors.playbook)
-        raise HTTPException(503, "the return has not begun yet; ask again", {"Retry-After": "1"})
-    return await _written(row, caller, doors)
-
-
-def _was_said(wanted: DecisionRequest | CancelRequest | CureRequest, view: ReturnView) -> bool:
-    """Whether a refused wish is the one that was fulfilled before."""
-    match wanted:
-        case DecisionRequest():
-            return (view.approved, view.decided_by) == (wanted.approve, wanted.by)
-        case CancelRequest():
-            return any(each.kind == "cancelled" for each in view.story)
-        case _:
-            return False
 
 
 async def _row(return_id: str, doors: Doors) -> ReturnRow:

@@ -7,6 +7,7 @@ from fastapi import HTTPException
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from runtime.acting import NotBegun
 from runtime.orders import UnknownOrder
 from runtime.returns import Refused, UnknownReturn
 from service.doors import Doors
@@ -27,6 +28,8 @@ def asking() -> Iterator[None]:
         raise HTTPException(422 if refused.rule else 409, str(refused)) from None
     except UnknownReturn:
         raise HTTPException(404, "no return of this id is open here") from None
+    except NotBegun as problem:
+        raise HTTPException(503, str(problem), {"Retry-After": "1"}) from None
     except ConnectionError:
         raise HTTPException(503, "no worker answers; ask again", {"Retry-After": "5"}) from None
     except RPCError:

@@ -6,9 +6,10 @@ import random
 import secrets
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import httpx
@@ -16,6 +17,8 @@ import httpx
 from service.examples import CANCEL, CURE, CUSTOMER, DECISION, FACT, ORDER, REFUND, RETURN, RETURN_NEWS
 from tests import payloads
 from tests.doors import World, signed
+from tests.hostile_values import Variant, freshened, scratched, spoiled
+from tests.whole_payloads import by_source
 
 SOURCES = ["standard", "shopify", "woocommerce", "easypost", "aftership", "stripe", "sendgrid"]
 GENUINE: dict[str, Any] = {
@@ -27,6 +30,10 @@ GENUINE: dict[str, Any] = {
     "stripe": payloads.stripe_event(),
     "sendgrid": payloads.sendgrid_events("delivered"),
 }
+_SENT = by_source()
+Operation = tuple[str, str, Any]
+"""A method, a path, and a genuine body."""
+
 TIMED = {"standard", "stripe", "sendgrid"}
 """Whose time is under the signature."""
 
@@ -70,17 +77,14 @@ STRANGE: dict[str, bytes] = {
     "gzip": b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03",
 }
 
-_ODD: tuple[Any, ...] = (
-    None, True, -1, 0, 1e308, 2**63, 10**40, "", " ", "\u0000", "\u202e", "é" * 300, "x" * 10_000, "{{7*7}}",
-    "' OR 1=1--", "../../etc/passwd", "a@b.example", "\r\nX: y", [], {}, [[]], {"a": {}}, "9999-99-99", "NaN",
-)  # fmt: skip
-
 
 @dataclass
 class Judged:
     """What became of a run of hostile posts."""
 
     seed: int
+    bodies: int = 0
+    """That were read, whether or not they were posted."""
     posts: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)
@@ -122,25 +126,6 @@ def forged(source: str, body: bytes) -> Iterator[tuple[str, dict[str, str]]]:
             yield word, signed(source, body, at=time.time() + hours * 3600)
 
 
-def fuzzed(value: Any, chance: random.Random) -> Any:
-    """The same with something odd somewhere in it: a value, a missing field, one too many, a repetition."""
-    if isinstance(value, dict) and value and chance.random() < 0.85:
-        name = chance.choice(sorted(value))
-        match chance.randrange(8):
-            case 0:
-                return {key: each for key, each in value.items() if key != name}
-            case 1:
-                return value | {chance.choice(("x", "kind", "id", "__class__", "é")): chance.choice(_ODD)}
-            case _:
-                return value | {name: fuzzed(value[name], chance)}
-    if isinstance(value, list) and value and chance.random() < 0.8:
-        place = chance.randrange(len(value))
-        if chance.random() < 0.2:
-            return value * chance.choice((2, 600))
-        return [*value[:place], fuzzed(value[place], chance), *value[place + 1 :]]
-    return chance.choice(_ODD)
-
-
 def keyed(world: World, **more: str) -> dict[str, str]:
     """The headers of our own back-end; each post is a request of its own."""
     own = {"content-type": "application/json", "Idempotency-Key": f'"{secrets.token_hex(8)}"'}
@@ -168,46 +153,65 @@ async def strangers(world: World) -> dict[str, dict[str, str]]:
     return headers | {"basic": {"Authorization": "Basic eDp5"}, "bare": {"Authorization": token}}
 
 
-async def abuse(world: World, seed: int, n: int) -> Judged:
-    """All of it at every door: for each `n` fuzzed bodies, signed and keyed, their replays, and `n` forged
-    ones. In the long form `n` is in the thousands."""
-    chance, told = random.Random(seed), Judged(seed=seed)
-    for source in SOURCES:
-        for number in range(n):
-            body = json.dumps(fuzzed(GENUINE[source], chance)).encode()
-            what = f"{source} {number} of seed {seed}"
-            told.judge(what, await world.post(source, body))
-            rows = sum((await world.ledger.count_inbox()).values())
-            told.judge(what, await world.post(source, body))
-            if sum((await world.ledger.count_inbox()).values()) != rows:
-                told.second_effects.append(what)
-            word, headers = chance.choice(list(forged(source, body)))
+async def abuse(
+    world: World, seed: int, n: int, operations: Sequence[Operation] = tuple(OWN.values())
+) -> Judged:
+    """All of it at every door: for each `n` bodies spoiled at random, signed and keyed, their replays, and
+    `n` forged ones. The quick form takes the least; in the long form there are thousands of posts."""
+    chance, told, foreign = random.Random(seed), Judged(seed=seed), await strangers(world)
+    for number in range(n):
+        for source in SOURCES:
+            topic, genuine = chance.choice(sorted(_SENT[source].items()))
+            spoilt = _spoilt(genuine, chance)
+            what = f"{source}, {topic}, {number} of seed {seed}: {spoilt.what}"
+            await _twice(world, told, what, partial(world.post, source, spoilt.body))
+            word, headers = chance.choice(list(forged(source, spoilt.body)))
             raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-            answer = await world.http.post(f"/webhooks/{source}", content=body, headers=raw)
+            answer = await world.http.post(f"/webhooks/{source}", content=spoilt.body, headers=raw)
             told.judge(what, answer)
             if answer.status_code not in (401, 413):
                 told.accepted.append(f"{what}, {word}: {answer.status_code}")
-    await _abuse_own(world, n, chance, told)
+        for operation in operations:
+            await _abuse_own(world, f"{number} of seed {seed}", chance, told, operation, foreign)
     return told
 
 
-async def _abuse_own(world: World, n: int, chance: random.Random, told: Judged) -> None:
-    foreign = await strangers(world)
-    for name, (method, path, genuine) in OWN.items():
-        for number in range(n):
-            body = json.dumps(fuzzed(genuine, chance)).encode()
-            what = f"{name} {number} of seed {told.seed}"
-            headers = keyed(world)
-            told.judge(what, await world.http.request(method, path, content=body, headers=headers))
-            rows = sum((await world.ledger.count_inbox()).values())
-            told.judge(what, await world.http.request(method, path, content=body, headers=headers))
-            if sum((await world.ledger.count_inbox()).values()) != rows:
-                told.second_effects.append(what)
-            word = chance.choice(sorted(foreign))
-            answer = await world.http.request(method, path, content=body, headers=foreign[word])
-            told.judge(what, answer)
-            if answer.status_code != 401:
-                told.accepted.append(f"{what}, {word}: {answer.status_code}")
+async def _abuse_own(  # noqa: PLR0917
+    world: World,
+    number: str,
+    chance: random.Random,
+    told: Judged,
+    operation: Operation,
+    foreign: dict[str, dict[str, str]],
+) -> None:
+    method, path, genuine = operation
+    spoilt = _spoilt(genuine, chance)
+    body = freshened(spoilt.body, chance.randrange(10**9))
+    what = f"{method} {path}, {number}: {spoilt.what}"
+    ask = partial(world.http.request, method, path, content=body)
+    await _twice(world, told, what, partial(ask, headers=keyed(world)))
+    word = chance.choice(sorted(foreign))
+    answer = await ask(headers=foreign[word])
+    told.judge(what, answer)
+    if answer.status_code != 401:
+        told.accepted.append(f"{what}, {word}: {answer.status_code}")
+
+
+async def _twice(
+    world: World, told: Judged, what: str, post: Callable[[], Awaitable[httpx.Response]]
+) -> None:
+    """The same once more changes nothing."""
+    told.judge(what, await post())
+    rows = sum((await world.ledger.count_inbox()).values())
+    told.judge(what, await post())
+    if sum((await world.ledger.count_inbox()).values()) != rows:
+        told.second_effects.append(what)
+
+
+def _spoilt(genuine: Any, chance: random.Random) -> Variant:
+    if chance.random() < 0.1:
+        return Variant("scratched", scratched(json.dumps(genuine).encode(), chance))
+    return spoiled(genuine, chance)
 
 
 async def pieces(size: int, piece: int = 100_000) -> AsyncIterator[bytes]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from activities.providers.shopify import AdminToken, ShopifyShop
+from activities.providers.shopify import ShopifyShop
+from activities.providers.shopify_tokens import AdminToken
 from activities.providers.woocommerce import WooCommerceShop
 from activities.reconciling import Reconciling, utc_now
 from activities.shops import Shop

@@ -76,6 +76,28 @@ def shopify_order(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
+NOT_POSTED = {"orders_count", "email_marketing_consent"}
+"""What Shopify knows of an order's customer, and posts no more since version 2025-01."""
+
+
+def as_posted(order: dict[str, Any]) -> dict[str, Any]:
+    """An order as its webhooks bring it today."""
+    customer = {name: value for name, value in order["customer"].items() if name not in NOT_POSTED}
+    return order | {"customer": customer, "buyer_accepts_marketing": True, "refunds": [], "returns": []}
+
+
+def shopify_consent(state: str = "subscribed", at: str = "2026-02-28T09:00:00-05:00") -> dict[str, Any]:
+    return {
+        "customer_id": 115310627314723954,
+        "email_address": ANN,
+        "email_marketing_consent": {
+            "state": state,
+            "opt_in_level": "single_opt_in",
+            "consent_updated_at": at,
+        },
+    }
+
+
 def shopify_fulfillment(**changes: Any) -> dict[str, Any]:
     return {
         "id": 123456,
@@ -142,6 +164,28 @@ SHOPIFY_RETURN = {
             "fulfillment_line_item": {"id": 33, "line_item": {"id": 866550311766439020}},
         }
     ],
+}
+
+
+def shopify_return_over(status: str) -> dict[str, Any]:
+    """A return that is closed, cancelled or declined; the last names its order as an object."""
+    order = {"id": 820982911946154508, "admin_graphql_api_id": "gid://shopify/Order/820982911946154508"}
+    about = {"order": order} if status == "declined" else {"order_id": order["id"]}
+    return {
+        "id": 123456789,
+        "admin_graphql_api_id": "gid://shopify/Return/123456789",
+        "status": status,
+        **about,
+    }
+
+
+SHOPIFY_RETURN_UPDATED = {
+    "admin_graphql_api_id": "gid://shopify/Return/123456789",
+    "return_line_items": {
+        "removals": [{"admin_graphql_api_id": "gid://shopify/ReturnLineItem/22", "delta": 1}]
+    },
+    "restocking_fees": {"updates": [], "removals": []},
+    "return_shipping_fees": {"updates": [], "removals": []},
 }
 
 SHOPIFY_REDACT = {

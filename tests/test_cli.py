@@ -236,3 +236,11 @@ def test_help_is_given() -> None:
     )
     for command in ("place", "signal", "status", "demo", "rehearse", "pause", "resume", "skip", "retry"):
         assert command in told.stdout
+
+
+def test_an_erasure_that_nobody_asked_for_is_not_closed(alone: CommandLine) -> None:
+    words = ("customers", "close-erasure", "c_nobody", "--by", "op_mia", "--reason")
+    assert (
+        alone(*words, "account_is_gone").complaint(1) == "customer_id: nobody asked to forget this customer"
+    )
+    assert alone(*words, "Account is gone!").complaint(2).startswith("reason: ")

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -26,6 +27,9 @@ DOCS = {
     "connect-shopify": ["order_placed"],
     "connect-woocommerce": ["order_placed"],
 }
+
+PATIENCE = 240
+"""Seconds that a page may take, on a machine that is busy with other tests too."""
 
 
 @pytest_asyncio.fixture
@@ -75,8 +79,13 @@ async def _run(script: str, environment: dict[str, str]) -> str:
         env=os.environ | environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
     )
-    told, _ = await shell.communicate()
+    try:
+        told, _ = await asyncio.wait_for(shell.communicate(), PATIENCE)
+    except TimeoutError:
+        os.killpg(shell.pid, signal.SIGKILL)
+        raise
     assert shell.returncode == 0, told.decode()
     return told.decode()
 

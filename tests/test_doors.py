@@ -17,9 +17,9 @@ from activities.messages import Messages
 from activities.providers.outbox import OutboxMailer
 from journey.contract import JourneyStatus
 from ledger import Ledger
-from ledger.inbox import InboxState
+from ledger.inbox import InboxRow, InboxState
 from ledger.keys import Scope
-from runtime import orders
+from runtime import delivery, orders
 from runtime.delivery import Delivery
 from runtime.dispatch import Dispatcher
 from runtime.embedded import Server, connect_embedded
@@ -206,6 +206,56 @@ async def test_what_temporal_cannot_take_for_hours_is_not_given_up(
         times[0] += timedelta(minutes=5)
     [row] = await ledger.inbox_rows()
     assert (row.state, row.attempts) == (InboxState.RECEIVED, 0)
+
+
+async def test_a_dispatcher_outlives_what_was_cancelled_beneath_it(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = cast(Client, object())
+    dispatcher = Dispatcher(Delivery(ledger, DEFAULT), lambda: client)
+    claimed = [0]
+
+    async def cancelled(*_: object) -> list[InboxRow]:
+        claimed[0] += 1
+        if claimed[0] == 1:
+            raise asyncio.CancelledError
+        return []
+
+    monkeypatch.setattr(ledger, "claim_inbox", cancelled)
+    running = asyncio.create_task(dispatcher.run())
+
+    async def again() -> bool:
+        return claimed[0] > 1
+
+    assert await until(again)
+    assert not running.done()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+@pytest.mark.parametrize(("status", "tries"), [("INVALID_ARGUMENT", 1), ("FAILED_PRECONDITION", 10)])
+async def test_what_temporal_refuses_is_parked_at_once_only_if_no_later_try_could_help(
+    ledger: Ledger, status: str, tries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times, asked = [datetime.now(UTC)], []
+    client = cast(Client, object())
+    dispatcher = Dispatcher(Delivery(ledger, DEFAULT, now=lambda: times[0]), lambda: client)
+
+    async def refusing(*_: object) -> None:
+        asked.append(status)
+        raise RPCError("not like this", RPCStatusCode[status], b"")
+
+    monkeypatch.setattr(delivery, "report_fact", refusing)
+    async with open_world(ledger) as world:
+        fact = SHIPPED | {"order_id": "1001", "at": times[0].isoformat()}
+        assert (await world.post("standard", fact)).json() == {"result": "accepted"}
+    for _ in range(20):
+        await dispatcher.sweep()
+        times[0] += timedelta(minutes=6)
+    [row] = await ledger.inbox_rows()
+    assert (row.state, row.reason) == (InboxState.PARKED, f"Temporal refuses it: {status.lower()}")
+    assert len(asked) == tries
 
 
 async def _asked(world: World, order_id: str, kind: str) -> JourneyStatus:

@@ -21,6 +21,7 @@ from ledger import Ledger
 from ledger.address_keys import plain_hash
 from ledger.customers import Profile
 from ledger.database import Place
+from ledger.erasure_closing import NotToClose
 from ledger.inbox import InboxState
 from ledger.incoming import ERASE
 from ledger.orders import OrderPointer
@@ -351,3 +352,45 @@ def _database(name: str, folder: Path, request: pytest.FixtureRequest) -> tuple[
         return Place(f"sqlite+aiosqlite:///{file}", ("a secret",)), files_of_sqlite(file)
     server: Postgres = request.getfixturevalue("postgres")
     return Place(server.empty_database(), ("a secret",)), files_of_postgres(server.folder)
+
+
+async def test_what_a_provider_never_accepts_is_closed_by_a_person_and_the_receipt_says_so(
+    ledger: Ledger, sendgrid: FakeSendGrid
+) -> None:
+    await ledger.keep_customer(Profile(customer_id="c_ann", email="ann@planted.example", name="Ann"))
+    mailer = SendGridMailer("key", sendgrid.host, timeout=5)
+    steps, request = Forget(ledger, mailer), ErasureRequest(customer_id="c_ann")
+    with pytest.raises(NotToClose, match="nobody asked"):
+        await ledger.close_erasure("c_ann", "op_mia", "provider_was_left", NOON)
+    await steps.empty_rows(request)
+    with pytest.raises(NotToClose, match="has not been asked yet"):
+        await ledger.close_erasure("c_ann", "op_mia", "provider_was_left", NOON)
+    assert await ledger.erasure_warnings() == ()
+    sendgrid.faults.append(Fault.BAD_LETTER)
+    with pytest.raises(ApplicationError):
+        await steps.tell_mailer(request)
+    (warning,) = await ledger.erasure_warnings()
+    assert warning.startswith("1 not forgotten yet by the mail provider") and "c_ann" not in warning
+    async with open_world(ledger) as world:
+        assert (await world.http.get("/readyz")).json()["warnings"] == [warning]
+    for _ in range(2):
+        closed = await ledger.close_erasure("c_ann", "op_mia", "provider_was_left", NOON)
+    (closing,) = closed.closings
+    assert (closing.by, closing.at, closing.why, closing.addresses) == (
+        "op_mia",
+        NOON,
+        "provider_was_left",
+        1,
+    )
+    assert closing.answer == "sendgrid answered 400 about subject"
+    with pytest.raises(NotToClose, match="nothing left to confirm"):
+        await ledger.close_erasure("c_ann", "op_bo", "provider_was_left", NOON)
+    # Whoever goes on with the erasure finds nothing to tell, and comes to its end.
+    await steps.tell_mailer(request)
+    assert sendgrid.erased == [] and await steps.wipe_traces(request)
+    assert await ledger.erasure_warnings() == ()
+    assert "planted" not in await everything(ledger, "erasures")
+    # Asked for once more, the record stays.
+    await ledger.erase_customer("c_ann", datetime.now(UTC))
+    again = await ledger.erasure("c_ann")
+    assert again is not None and again.closings == closed.closings

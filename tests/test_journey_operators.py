@@ -11,6 +11,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from activities.providers.outbox import OutboxMailer
 from journey.contract import Standpoint, StepRequest
 from journey.plan import Standing
+from journey.said_before import step_was_said
 from journey.state import Result
 from ledger import Ledger
 from runtime.embedded import Server
@@ -54,6 +55,12 @@ async def test_a_skipped_step_is_recorded_with_its_reason_and_never_sent(world: 
     await world.deliver(order)
     over = await world.until_over(order)
     assert outcome(over, "survey") == (Result.SKIPPED, reason)
+    # The same, said again after the end, is known to be done; anything else is too late.
+    ended = await world.ledger.journey(order)
+    assert ended is not None
+    assert step_was_said(ended.state, "skip_step", StepRequest(key="survey", reason=reason))
+    assert not step_was_said(ended.state, "skip_step", StepRequest(key="survey", reason="another"))
+    assert not step_was_said(ended.state, "retry_step", StepRequest(key="survey"))
     assert await world.letters_to("ann") == ["order_confirmation"]
 
 

@@ -72,8 +72,8 @@ async def stage(
     await ledger.close()
 
 
-def sold(fake: FakeShopify, number: int) -> None:
-    at = (datetime.now(UTC) - timedelta(minutes=1)).isoformat(timespec="seconds")
+def sold(fake: FakeShopify, number: int, ago: timedelta = timedelta(minutes=1)) -> None:
+    at = (datetime.now(UTC) - ago).isoformat(timespec="seconds")
     dates = dict.fromkeys(("created_at", "processed_at", "updated_at"), at)
     fake.orders[number] = payloads.shopify_order(id=number, **dates)
 
@@ -127,6 +127,22 @@ async def test_a_busy_shop_is_asked_again_and_keeps_no_other_pass_waiting_for_ev
         ("shop:shopify", 1, False),
     ]
     assert len(shopify.asked("ChangedOrders")) == 2
+
+
+async def test_who_looks_further_back_while_another_pass_runs_is_served_after_it(
+    stage: Stage, shopify: FakeShopify
+) -> None:
+    sold(shopify, 1, ago=timedelta(days=9))
+    shopify.faults.append(Fault.THROTTLED)
+    waited: list[str] = []
+    running = await reconcile_now(stage.client, (SHOP,))
+    joined = await reconcile_now(stage.client, (SHOP,), waits=lambda: waited.append("for nothing"))
+    assert (await joined.describe()).run_id == (await running.describe()).run_id
+    since = datetime.now(UTC) - timedelta(days=10)
+    further = await reconcile_now(stage.client, (SHOP,), since, lambda: waited.append("its turn"))
+    assert waited == ["its turn"]
+    assert [each.filled for each in (await running.result()).passes] == [0]
+    assert [each.filled for each in (await further.result()).passes] == [1]
 
 
 async def test_an_order_whose_webhook_never_came_gets_its_journey_and_one_letter(

@@ -1,7 +1,7 @@
 """Returns and refunds over HTTP, as a shop's back-end, its return page and its operators use them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,16 +10,23 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from sqlalchemy import update
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from journey.refunds import RefundState
+from journey.return_contract import CancelRequest, Cure, CureRequest
 from journey.return_policy import ReturnPolicy
 from ledger import Ledger
 from ledger.asked import Asked, AskedOtherwise, MoreThanIsLeft, NotPaid
 from ledger.keys import Scope
-from runtime import returns
+from ledger.money_tables import payments
+from runtime import acting, returns
+from runtime.acting import acted, looked_at
+from runtime.delivery import Delivery
+from runtime.dispatch import Dispatcher
 from runtime.embedded import Server
+from runtime.returns import Refused, UnknownReturn
 from tests.doors import World as Doors
 from tests.doors import open_world, until
 from tests.refunding import PAYMENT
@@ -51,6 +58,11 @@ async def delivered(shop: World, doors: Doors) -> str:
     await shop.ship(order_id)
     await shop.deliver(order_id)
     return order_id
+
+
+async def provided_by(shop: World, provider: str) -> None:
+    async with shop.ledger.writing() as db:
+        await db.execute(update(payments).values(provider=provider))
 
 
 async def key(doors: Doors, *scopes: Scope) -> dict[str, str]:
@@ -177,21 +189,25 @@ async def test_much_money_needs_a_second_person(opened: tuple[World, Doors]) -> 
     more = await doors.http.post(url, json=wanted, headers=doors.key | {"Idempotency-Key": "another"})
     assert more.json()["error"].startswith("amount: should be at most 500 (minor units, EUR)")
     decision = f"/v1/returns/{asked['id']}/decision"
+    second = await key(doors, Scope.RETURNS_DECIDE, Scope.RETURNS_READ)
 
-    async def decided(by: str, **body: Any) -> httpx.Response:
-        async def ask() -> httpx.Response | None:
-            answer = await doors.http.post(decision, json={"by": by, **body}, headers=doors.key)
-            return answer if answer.status_code != 503 else None
-
-        return await until(ask)
+    async def decided(by: str, headers: dict[str, str] = second, **body: Any) -> httpx.Response:
+        return await begun(doors, decision, {"by": by, **body}, headers)
 
     own = await decided("op_mia", approve=True)
     assert (own.status_code, own.json()["error"][:3]) == (409, "by:")
+    # One key that names two people is one pair of eyes, and says nothing of keys itself.
+    alone = await decided("op_bo", doors.key, approve=True)
+    assert (alone.status_code, "with an API key of their own" in alone.json()["error"]) == (409, True)
+    posing = await decided("op_bo", doors.key, approve=True, key_id="another")
+    assert (posing.status_code, posing.json()["error"][:7]) == (422, "key_id:")
     assert (await decided("op_bo", approve=True)).status_code == 200
     assert (await decided("op_bo", approve=True)).json()["approved"] is True
     assert (await decided("op_bo", approve=False)).status_code == 409
     told = await seen(doors, f"/v1/returns/{asked['id']}", lambda view: view["closed_at"])
     assert (told["outcome"], told["decided_by"]) == ("refunded", "op_bo")
+    ids = [doors.token.split("_")[1], second["Authorization"].split("_")[1]]
+    assert [told["asked_by"], told["asked_key"], told["decided_key"]] == ["op_mia", *ids]
     # Whoever lost the answer and says it again after the end is answered as before.
     assert (await decided("op_bo", approve=True)).json()["approved"] is True
     assert (await decided("op_bo", approve=False)).status_code == 409
@@ -269,11 +285,8 @@ async def test_a_key_of_the_return_page_calls_off_no_operator_s_money_and_reads_
     assert "cancelled" not in (await doors.http.get(url, headers=doors.key)).text
 
 
-@pytest.mark.parametrize("act", ["cancellation", "facts"])
-async def test_a_return_after_its_order_whose_start_failed_begins_when_it_is_acted_on(
-    opened: tuple[World, Doors], monkeypatch: pytest.MonkeyPatch, act: str
-) -> None:
-    shop, doors = opened
+async def unbegun(shop: World, doors: Doors, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of a return after its order, which was granted while Temporal went away."""
     order_id = await shop.place_order("ann", playbook=short_playbook(close="1 day"))
     await shop.ship(order_id)
     await shop.deliver(order_id)
@@ -287,13 +300,56 @@ async def test_a_return_after_its_order_whose_start_failed_begins_when_it_is_act
         patched.setattr(returns, "_start", away)
         assert (await doors.http.post(orders, json=asked, headers=doors.key)).status_code == 503
     (row,) = (await doors.http.get(orders, headers=doors.key)).json()
-    url = f"/v1/returns/{row['id']}"
-    if act == "cancellation":
+    return f"/v1/returns/{row['id']}"
+
+
+@pytest.mark.parametrize("way", ["cancellation", "facts", "command line"])
+async def test_a_return_after_its_order_whose_start_failed_begins_when_it_is_acted_on(
+    opened: tuple[World, Doors], monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    shop, doors = opened
+    url = await unbegun(shop, doors, monkeypatch)
+    if way == "cancellation":
         assert (await begun(doors, f"{url}/cancellation", {}, doors.key)).status_code == 200
-    else:
+    elif way == "facts":
         fact = {"kind": "return_received", "fact_id": "wh:1", "at": datetime.now(UTC).isoformat()}
         assert (await doors.http.post(f"{url}/facts", json=fact, headers=doors.key)).status_code == 202
         await seen(doors, url, lambda view: "return_received" in {each["kind"] for each in view["story"]})
+    else:
+        which = (url.split("/")[-1].partition(":")[0], "r1")
+        seen_first = await looked_at(shop.client, shop.ledger, shop.playbook, which)
+        assert seen_first.case.outcome is None
+        told = await acted(shop.client, shop.ledger, shop.playbook, which, "cancel_return", CancelRequest())
+        assert told.case.cancelled is not None
+
+
+async def test_a_return_whose_start_failed_begins_by_itself(
+    opened: tuple[World, Doors], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop, doors = opened
+    url = await unbegun(shop, doors, monkeypatch)
+    order_id = url.split("/")[-1].partition(":")[0]
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    soon = datetime.now(UTC)
+    for now, is_there in ((soon, False), (later, True), (later, True)):
+        delivery = Delivery(shop.ledger, shop.playbook, now=stopped_at(now))
+        dispatcher = Dispatcher(delivery, lambda: shop.client)
+        await dispatcher.sweep()
+        runs = await exists(shop.client, f"return:{order_id}:r1")
+        assert runs is is_there
+
+
+def stopped_at(now: datetime) -> Callable[[], datetime]:
+    return lambda: now
+
+
+async def exists(client: Client, workflow_id: str) -> bool:
+    try:
+        await client.get_workflow_handle(workflow_id).describe()
+    except RPCError as error:
+        assert error.status is RPCStatusCode.NOT_FOUND
+        return False
+    return True
 
 
 async def test_an_exchange_with_its_prices_is_the_back_end_s(opened: tuple[World, Doors]) -> None:
@@ -403,3 +459,66 @@ async def test_every_operation_of_returns_and_refunds_has_an_example(opened: tup
     ]
     assert len(posts) == 6
     assert all(post["requestBody"]["content"]["application/json"]["examples"] for post in posts)
+
+
+async def test_a_lost_answer_is_asked_for_again_with_a_key_that_was_rotated(
+    opened: tuple[World, Doors],
+) -> None:
+    shop, doors = opened
+    order_id = await delivered(shop, doors)
+    url, wanted = f"/v1/orders/{order_id}/refunds", {"amount": 6_000, "by": "op_mia"}
+    rotated = await key(doors, Scope.REFUNDS_WRITE)
+    told = [
+        await doors.http.post(url, json=wanted, headers=headers | KEYED) for headers in (doors.key, rotated)
+    ]
+    assert [answer.status_code for answer in told] == [201, 201]
+    assert told[0].json() == told[1].json()
+    kept = (await doors.http.get(f"/v1/returns/{told[0].json()['id']}", headers=doors.key)).json()
+    assert kept["asked_key"] == doors.token.split("_")[1]
+
+
+async def test_a_cure_that_is_said_again_is_answered_as_before_and_done_once(
+    opened: tuple[World, Doors], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop, doors = opened
+    order_id = await shop.place_order("ann")
+    await provided_by(shop, "gone")
+    wanted = {"amount": 500, "by": "op_mia"}
+    money = await doors.http.post(f"/v1/orders/{order_id}/refunds", json=wanted, headers=doors.key | KEYED)
+    url = f"/v1/returns/{money.json()['id']}"
+    await seen(doors, url, lambda view: view["attention"] == "refund_failed")
+    await provided_by(shop, "demo")
+
+    async def cured(how: str, name: str, by: str = "op_mia") -> tuple[int, str]:
+        told = await doors.http.post(
+            f"{url}/cure", json={"how": how, "by": by}, headers=doors.key | {"Idempotency-Key": name}
+        )
+        return told.status_code, told.json().get("outcome") or told.json().get("error")
+
+    assert (await cured("make_again", "k1"))[0] == 200
+    await seen(doors, url, lambda view: view["closed_at"])
+    assert (await cured("make_again", "k1"))[0] == 200
+    assert await cured("paid_otherwise", "k1") == (422, REUSED)
+
+    async def forgotten(*_: object) -> None:
+        raise UnknownReturn("no run, or another one than that which was asked")
+
+    # Temporal knows a request's id as long as it knows the run that took it.
+    monkeypatch.setattr(acting, "update_return", forgotten)
+    assert await cured("make_again", "k1") == (200, "refunded")
+    assert await cured("paid_otherwise", "k1") == (422, REUSED)
+    assert await cured("make_again", "k1", "op_bo") == (422, REUSED)
+    assert await cured("make_again", "k2") == (409, "this return is over")
+    states = {each.key: each.state for each in await doors.ledger.refunds_of(order_id)}
+    assert states == {"r1": RefundState.PARKED, "r1/2": RefundState.SUCCEEDED}
+    # At the command line, which has no ids, the same words are the same wish.
+    which = (order_id, "r1")
+    again = CureRequest(how=Cure.MAKE_AGAIN, by="op_mia")
+    told = await acted(shop.client, shop.ledger, shop.playbook, which, "cure_refund", again)
+    assert (told.case.outcome, told.currency) == ("refunded", "EUR")
+    with pytest.raises(Refused, match="this return is over"):
+        other = CureRequest(how=Cure.MAKE_AGAIN, by="op_bo")
+        await acted(shop.client, shop.ledger, shop.playbook, which, "cure_refund", other)
+
+
+REUSED = "request_id: was used before for another cure"

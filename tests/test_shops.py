@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from activities.providers.shopify import AdminToken, AppToken, ShopifyShop
+from activities.providers.shopify import ShopifyShop
+from activities.providers.shopify_tokens import AdminToken, AppToken
 from activities.providers.woocommerce import WooCommerceShop
 from activities.shops import Changed, Shop, ShopBusy, ShopRefused
 from ledger.incoming import Incoming
@@ -87,7 +88,7 @@ def facts(source: str, bodies: list[dict[str, Any]]) -> dict[str, dict[str, Any]
 
 def _more(each: Incoming) -> dict[str, Any]:
     person = each.person.model_dump() if each.person else None
-    return {"order": each.order_id, "person": person, "pointer": each.pointer}
+    return {"told of": each.order_id, "person": person, "pointer": each.pointer}
 
 
 def sell(fake: FakeShopify, *numbers: int, **changes: Any) -> None:
@@ -114,6 +115,18 @@ async def test_shopify_s_api_and_its_webhooks_tell_the_same_facts(
     by_api = facts("shopify", [change.body for change in await everything(shop)])
     assert by_api == facts("shopify", webhooks)
     assert len(by_api) == 8
+
+
+async def test_what_shopify_s_webhooks_say_no_more_its_api_still_tells(
+    shop: ShopifyShop, shopify_shop: FakeShopify
+) -> None:
+    order = payloads.shopify_order()
+    shopify_shop.orders = {order["id"]: order}
+    [asked] = facts("shopify", [change.body for change in await everything(shop)]).values()
+    [posted] = facts("shopify", [payloads.as_posted(order)]).values()
+    assert (asked["order"].pop("first_order"), posted["order"].pop("first_order", False)) == (True, False)
+    assert (asked["person"].pop("consent")["granted"], posted["person"].pop("consent")) == (True, None)
+    assert asked == posted
 
 
 async def test_a_cancelled_order_and_one_of_a_guest_are_told_alike(
@@ -153,23 +166,6 @@ async def test_a_list_beyond_what_shopify_pages_is_asked_for_anew(
         *["'2026-03-02T10:20:00Z'"] * 2,
         *["'2026-03-02T10:39:00Z'"] * 2,
     ]
-
-
-async def test_an_order_of_many_lines_comes_whole(shop: ShopifyShop, shopify_shop: FakeShopify) -> None:
-    line = payloads.shopify_order()["line_items"][0]
-    sell(shopify_shop, 1, line_items=[line | {"id": number} for number in range(1, 321)])
-    [change] = await everything(shop)
-    assert [each["id"] for each in change.body["line_items"]] == list(range(1, 321))
-    assert len(shopify_shop.asked("WholeOrder")) == 2
-
-
-async def test_a_question_that_costs_too_much_is_made_smaller(
-    shop: ShopifyShop, shopify_shop: FakeShopify
-) -> None:
-    sell(shopify_shop, *range(1, 8))
-    shopify_shop.most_orders = 3
-    assert len(await everything(shop)) == 7
-    assert [each.variables["orders"] for each in shopify_shop.log] == [10, 5, 2, 2, 2, 2]
 
 
 async def test_the_next_page_waits_until_there_are_points_for_it(

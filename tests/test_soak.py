@@ -6,6 +6,7 @@ from runtime.embedded import Server
 from tests.soak.server_kills import kill_servers
 from tests.soak.storms import orderings, storm
 from tests.soak.verdict import Verdict
+from tests.soak.worker_kills import kill_workers
 
 
 async def test_what_was_acknowledged_has_its_effect_though_the_temporal_server_is_killed_again_and_again(
@@ -21,6 +22,19 @@ async def test_doors_that_keep_nothing_lose_what_they_acknowledged_when_the_serv
 ) -> None:
     verdict = await kill_servers(tmp_path, seed=1, seconds=4, apart=(0.5, 1.0), rate=4, control=True)
     assert any("acknowledged and without effect" in failure for failure in verdict.failures)
+
+
+async def test_every_letter_and_refund_is_made_once_though_workers_are_killed_while_they_make_it(
+    tmp_path: Path,
+) -> None:
+    verdict = await kill_workers(tmp_path, seed=1, seconds=1, apart=(0.2, 1), rate=2, least=2)
+    assert verdict.failures == []
+    assert verdict.landed >= 2 and verdict.figures["refunds"] == verdict.runs > 0
+
+
+async def test_a_worker_that_claims_nothing_writes_a_letter_twice_when_it_is_killed(tmp_path: Path) -> None:
+    verdict = await kill_workers(tmp_path, seed=1, seconds=1, apart=(0.2, 1), rate=2, least=1, control=True)
+    assert any("twice" in failure for failure in verdict.failures)
 
 
 async def test_hundreds_of_events_on_one_order_write_no_letter_twice_nor_one_that_contradicts_another(

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from ledger import Ledger
 from ledger.inbox import InboxState
 from tests import payloads
 from tests.doors import STANDARD_BEFORE, World, open_world, signed, standard_headers
+from tests.sending import NOON
 
 SOURCES = ["standard", "shopify", "woocommerce", "easypost", "aftership", "stripe", "sendgrid"]
 GENUINE: dict[str, Any] = {
@@ -295,6 +297,68 @@ async def test_shopify_s_other_topics_are_facts_too(world: World) -> None:
     ]
     assert "lanted" not in json.dumps(told)
     assert await world.ledger.parcel_of("1z827wk74630") == ("820982911946154508", "123456")
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"), [("canceled", "cancelled"), ("declined", "refused"), ("closed", "exchanged")]
+)
+async def test_a_return_that_is_over_at_shopify_is_over_here(world: World, status: str, outcome: str) -> None:
+    for body in (payloads.SHOPIFY_RETURN, payloads.shopify_return_over(status)):
+        assert (await world.post("shopify", body)).json() == {"result": "accepted"}
+    (_, opened), (_, closed) = await facts(world)
+    assert (opened["return_id"], opened["lines"]) == (
+        closed["return_id"],
+        [{"line_id": "866550311766439020", "quantity": 1}],
+    )
+    assert closed["outcome"] == outcome
+
+
+async def test_a_return_that_shopify_approves_is_the_one_that_was_asked_for(world: World) -> None:
+    for status in ("open", "requested"):
+        await world.post("shopify", payloads.SHOPIFY_RETURN | {"status": status})
+    told = [body for _, body in await facts(world)]
+    assert {each["fact_id"] for each in told} == {"shopify:return:123456789"}
+
+
+async def test_what_else_happens_to_a_return_is_acknowledged_and_ignored(world: World) -> None:
+    for body in (payloads.SHOPIFY_RETURN_UPDATED, payloads.shopify_return_over("open")):
+        assert (await world.post("shopify", body)).status_code == 200
+    assert await world.ledger.inbox_rows(InboxState.PARKED) == []
+    assert await facts(world) == []
+
+
+@pytest.mark.parametrize("consent_first", [True, False])
+async def test_a_shopify_customer_s_consent_counts_whenever_it_comes(
+    world: World, consent_first: bool
+) -> None:
+    bodies = [payloads.shopify_consent(), payloads.as_posted(payloads.shopify_order())]
+    for body in bodies if consent_first else bodies[::-1]:
+        assert (await world.post("shopify", body)).status_code == 200
+    profile = await world.ledger.profile("shopify-115310627314723954")
+    assert profile is not None
+    assert profile.email == payloads.ANN
+    consents = await world.ledger.consents_of("shopify-115310627314723954")
+    assert {str(consent.message_class) for consent in consents if consent.granted} == {"care", "marketing"}
+
+
+async def test_a_shopify_customer_who_changes_their_mind_is_believed_the_latest_word(world: World) -> None:
+    for body in (
+        payloads.shopify_consent("unsubscribed", "2026-03-09T09:00:00Z"),
+        payloads.shopify_consent("subscribed", "2026-03-01T09:00:00Z"),
+        payloads.shopify_consent("pending", "2026-03-10T09:00:00Z"),
+    ):
+        assert (await world.post("shopify", body)).status_code == 200
+    last = (await world.ledger.consents_of("shopify-115310627314723954"))[-1]
+    assert (last.granted, f"{last.at:%m-%d}") == (False, "03-09")
+
+
+async def test_a_consent_from_before_a_customer_was_forgotten_brings_nothing_back(world: World) -> None:
+    who = "shopify-115310627314723954"
+    await world.ledger.erase_customer(who, NOON)
+    await world.post("shopify", payloads.shopify_consent(at=(NOON - timedelta(days=1)).isoformat()))
+    assert await world.ledger.consents_of(who) == []
+    await world.post("shopify", payloads.shopify_consent(at=(NOON + timedelta(days=1)).isoformat()))
+    assert len(await world.ledger.consents_of(who)) == 2
 
 
 async def test_what_shopify_sends_and_we_cannot_read_is_parked_and_acknowledged(world: World) -> None:

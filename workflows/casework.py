@@ -179,15 +179,12 @@ class Casework:
 
     @workflow.update(description="What a person does about a refund that failed.")
     def cure_refund(self, request: CureRequest) -> ReturnStatus:
-        self._change(cures=self._case.cures + 1, cure=request)
+        self._case = return_case.cured(self._case, request)
         return self.status()
 
     @cure_refund.validator
     def _can_cure(self, request: CureRequest) -> None:
-        if self._case.attention != "refund_failed":
-            raise ApplicationError("no refund of this return waits for a cure")
-        if self._case.cure is not None:
-            raise ApplicationError(f"{self._case.cure.by} has cured it already: {self._case.cure.how}")
+        _refuse(return_case.cure_problem(self._case, request))
 
     @workflow.update(description="Try a parked letter again, by its key.")
     def retry_step(self, request: StepRequest) -> ReturnStatus:

@@ -33,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
     from journey.facts import not_understood, understand
     from journey.messages import SendReceipt, SendRequest, SendResult
     from journey.names import return_workflow_id
+    from journey.own_returns import from_outside, refused
     from journey.plan import FINAL, PlannedStep, Standing, closes_at, next_wake, plan
     from journey.playbook import Per
     from journey.record import paused, resumed, retried, with_fact, with_outcome, with_receipt
@@ -232,6 +233,9 @@ class OrderJourney:
         fact = (
             not_understood(kind, None, now, TOO_LARGE) if body is TOO_LARGE else understand(kind, body, now)
         )
+        # The doors refuse it; this is for what comes by a signal, or while the return is being written down.
+        if from_outside(self._state, fact) and workflow.patched("returns_of_our_own"):
+            fact = refused(self._state, fact)
         self._state = with_fact(self._state, fact, now)
         self._news = True
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from activities.providers.shopify_whole import CUT
 from activities.shops import Changed
 
 Node = dict[str, Any]
@@ -18,7 +19,12 @@ def changes_of(order: Node, since: datetime) -> tuple[Changed, ...]:
     try:
         return tuple(_changes(order))
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-        return (Changed(since, {"line_items": None, "financial_status": None, "told": order}),)
+        return (Changed(since, _for_people(order)),)
+
+
+def _for_people(told: Any) -> Node:
+    """What no translator understands, and is parked for that."""
+    return {"line_items": None, "financial_status": None, "told": told}
 
 
 def _changes(order: Node) -> Iterator[Changed]:
@@ -33,8 +39,9 @@ def _changes(order: Node) -> Iterator[Changed]:
     for refund in order["refunds"]:
         yield Changed(_at(refund["createdAt"] or order["updatedAt"]), _refund(order_id, refund))
     for asked in order["returns"]["nodes"]:
-        if asked["status"] == "REQUESTED":
-            yield Changed(_at(order["updatedAt"]), _return(order_id, asked))
+        yield Changed(_at(order["updatedAt"]), _return(order_id, asked))
+    for name in order.get(CUT, ()):
+        yield Changed(_at(order["updatedAt"]), _for_people({"order": order_id, "has too many": name}))
 
 
 def _order(order: Node) -> Node:
@@ -156,9 +163,11 @@ def _refund(order_id: int, refund: Node) -> Node:
 
 
 def _return(order_id: int, asked: Node) -> Node:
+    """Asked for, approved or over, by its status."""
     parts = [part for part in asked["returnLineItems"]["nodes"] if part.get("fulfillmentLineItem")]
     return {
         "id": _number(asked["id"]),
+        "admin_graphql_api_id": asked["id"],
         "order": {"id": order_id},
         "status": _word(asked["status"]),
         "return_line_items": [

@@ -54,7 +54,8 @@ class EasyPost(Source):
     def translate(self, data: Any, at: datetime) -> Iterator[Told]:
         if not isinstance(data, dict):
             raise NotReadable("the body should be a JSON object")
-        if str(data.get("description") or "").startswith("tracker."):
+        kind = data.get("description")
+        if isinstance(kind, str) and kind.startswith("tracker."):
             yield _told(_Event.model_validate(data), at)
 
 

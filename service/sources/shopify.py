@@ -16,7 +16,12 @@ from service.sources.shopify_orders import (
     refund_told,
     return_told,
 )
-from service.sources.shopify_people import data_request_told, redaction_told, shop_redaction_told
+from service.sources.shopify_people import (
+    consent_told,
+    data_request_told,
+    redaction_told,
+    shop_redaction_told,
+)
 from service.sources.source import NotReadable, Post, Source, Told, hmac_fits
 from service.sources.values import base64_bytes
 
@@ -25,12 +30,15 @@ _TOPICS = {
     "fulfillment_id+happened_at": fulfillment_event_told,
     "line_items+tracking_company": fulfillment_told,
     "refund_line_items": refund_told,
-    "return_line_items": return_told,
+    "customer_id+email_marketing_consent": consent_told,
     "orders_to_redact": redaction_told,
     "data_request": data_request_told,
     "shop_id+shop_domain": shop_redaction_told,
 }
 """What a body is, by the fields that only this kind of body has."""
+
+_A_RETURN = "gid://shopify/Return/"
+"""Returns have hardly a field in common, but say what they are."""
 
 
 class Shopify(Source):
@@ -55,3 +63,5 @@ class Shopify(Source):
             if all(field in data for field in fields.split("+")):
                 yield from told(data, at)
                 return
+        if str(data.get("admin_graphql_api_id")).startswith(_A_RETURN):
+            yield from return_told(data, at)

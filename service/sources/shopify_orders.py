@@ -23,13 +23,24 @@ from journey.facts import (
 )
 from ledger.incoming import Deed
 from service.sources.shopify_people import Address, Customer, buyer, pointer
-from service.sources.source import Told, deed
+from service.sources.source import NotReadable, Told, deed
 from service.sources.values import Id, Loose, Wire, country, currency, label, minor_units, moment, url
 
 _PAID = {"paid", "partially_paid", "authorized", "partially_refunded", "refunded"}
 """An order begins when its payment is there or certain. A refunded one was paid once."""
 
 _CANCEL_REASONS = {"customer", "fraud", "inventory", "declined", "staff", "other"}
+
+_NOT_SENT = {"pending", "open", "cancelled", "error", "failure"}
+"""The values of `FulfillmentStatus` of what has not left, or never will."""
+
+_ENDED = {
+    "canceled": ReturnOutcome.CANCELLED,
+    "declined": ReturnOutcome.REFUSED,
+    # It does not say how. What was paid back, refunds tell by themselves.
+    "closed": ReturnOutcome.EXCHANGED,
+}
+"""The values of `ReturnStatus` of a return that is over."""
 
 _STATUSES = {
     **dict.fromkeys(("label_printed", "label_purchased", "confirmed"), CarrierStatus.LABEL_MADE),
@@ -173,7 +184,7 @@ class _Fulfillment(Wire):
 def fulfillment_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
     """`fulfillments/create` and `fulfillments/update`: a parcel, and perhaps where it is."""
     sent = _Fulfillment.model_validate(data)
-    if sent.status in {"cancelled", "error", "failure", "pending"}:
+    if sent.status.lower() in _NOT_SENT:
         return
     shipped_at, changed_at = moment(sent.created_at) or at, moment(sent.updated_at) or at
     number = label(sent.tracking_number)
@@ -292,12 +303,43 @@ class _ReturnedItem(Wire):
 class _Return(Wire):
     id: Id
     order: _OfOrder
-    status: Loose = ""
     return_line_items: tuple[_ReturnedItem, ...] = Field(max_length=500)
 
 
+class _EndedReturn(Wire):
+    id: Id
+    order: _OfOrder | None = None
+    order_id: Id | None = None
+
+
 def return_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
-    """`returns/request`: the customer wants to send something back. Their note stays at Shopify."""
+    """`returns/request` and `returns/approve`: the customer wants to send something back, or the shop has it
+    sent. `returns/cancel`, `returns/decline` and `returns/close`: that is over."""
+    status = str(data.get("status") or "").lower()
+    if status in _ENDED:
+        yield _return_ended(data, status, at)
+    elif status in {"requested", "open"} and "return_line_items" in data:
+        yield _return_opened(data, at)
+
+
+def _return_ended(data: dict[str, Any], status: str, at: datetime) -> Told:
+    """`returns/decline` names the order as an object, the others by its id."""
+    ended = _EndedReturn.model_validate(data)
+    order_id = ended.order.id if ended.order else ended.order_id
+    if order_id is None:
+        raise NotReadable("order_id: is missing")
+    closed = ReturnClosed(
+        fact_id=f"shopify:return:{ended.id}:{status}",
+        at=at,
+        source="shopify",
+        return_id=ended.id,
+        outcome=_ENDED[status],
+    )
+    return Told(deeds=[deed(closed)], order_id=order_id)
+
+
+def _return_opened(data: dict[str, Any], at: datetime) -> Told:
+    """Without the customer's note, which stays at Shopify."""
     asked = _Return.model_validate(data)
     lines = tuple(
         LineQuantity(line_id=item.fulfillment_line_item.line_item.id, quantity=item.quantity)
@@ -307,4 +349,4 @@ def return_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
     opened = ReturnOpened(
         fact_id=f"shopify:return:{asked.id}", at=at, source="shopify", return_id=asked.id, lines=lines
     )
-    yield Told(deeds=[deed(opened)], order_id=asked.order.id)
+    return Told(deeds=[deed(opened)], order_id=asked.order.id)

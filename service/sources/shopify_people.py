@@ -1,5 +1,6 @@
 """Who bought, as Shopify tells it, and who wants to be forgotten."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any, Protocol
@@ -78,21 +79,36 @@ def buyer(order_id: str, customer: Customer, address: Address, checkout: _Checko
     }
     known = {field: value for field, value in told.items() if value is not None}
     when = moment(checkout.updated_at) or at
-    return Person(profile=Profile.model_validate(known), at=when, consent=_told_consent(customer, when))
+    return Person(
+        profile=Profile.model_validate(known), at=when, consent=_said(customer.email_marketing_consent, when)
+    )
+
+
+class _ConsentOf(Wire):
+    customer_id: Id
+    email_marketing_consent: Annotated[_MarketingConsent, BeforeValidator(_consent)] = _MarketingConsent()
+
+
+def consent_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
+    """`customers_email_marketing_consent/update`: a customer's yes or no to letters. Since version 2025-01 no
+    order's webhook brings it: https://shopify.dev/changelog/new-customer-s-webhook-and-changes-to-existing-customer-s-webhooks-payload
+    """
+    told = _ConsentOf.model_validate(data)
+    of = customer_id(told.customer_id)
+    if of is not None and (said := _said(told.email_marketing_consent, at)):
+        yield Told(person=Person(profile=Profile(customer_id=of), at=said.at, consent=said))
 
 
 def customer_id(shop_id: str) -> str | None:
-    return f"shopify-{shop_id}" if shop_id.isalnum() else None
+    return f"shopify-{shop_id}" if re.fullmatch(r"[A-Za-z0-9]{1,56}", shop_id) else None
 
 
 def locale(text: str) -> str | None:
-    words = text.replace("_", "-").split("-")
-    fits = 2 <= len(words[0]) <= 3 and all(word.isascii() and word.isalnum() for word in words)
-    return "-".join(words)[:40] if fits and words[0].isalpha() and len(words) <= 3 else None
+    tag = text.replace("_", "-")
+    return tag if re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}", tag) else None
 
 
-def _told_consent(customer: Customer, at: datetime) -> Consent | None:
-    said = customer.email_marketing_consent
+def _said(said: _MarketingConsent, at: datetime) -> Consent | None:
     if said.state not in {"subscribed", "unsubscribed"}:
         return None
     when = moment(said.consent_updated_at) or at

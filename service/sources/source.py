@@ -12,12 +12,13 @@ from pydantic import ValidationError
 
 from journey.facts import FactBase, problems
 from ledger.inbox import InboxRow
-from ledger.incoming import Deed, Incoming, Person, ProviderEvent, Wish
+from ledger.incoming import Deed, Incoming, Person, ProviderEvent, Wish, bounded
 from ledger.orders import OrderPointer
 from ledger.payments import Payment
 from runtime.inputs import parse_json
 
 LONGEST_ID = 200
+"""Of a sender's own; behind it there is room for the hash of a body."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def read(source: Source, post: Post) -> list[Incoming]:
     """Verified bytes to what goes into the inbox. Raises `NotReadable`."""
     data = parsed(post.body)
     topic = source.topic(post, data)[:80]
-    event_id = source.event_id(post, data)[:LONGEST_ID]
+    event_id = bounded(source.event_id(post, data), LONGEST_ID)
     body_hash = hashlib.sha256(post.body).hexdigest()
     if source.signed_id() and event_id:
         body_hash = _hash(event_id, body_hash)
@@ -111,7 +112,7 @@ def read(source: Source, post: Post) -> list[Incoming]:
 def _incoming(frame: dict[str, str], told: Told) -> Incoming:
     if told.part is not None:
         whole = _hash(frame["source"], told.part)
-        frame = {**frame, "event_id": told.part[:LONGEST_ID], "body_hash": whole}
+        frame = {**frame, "event_id": bounded(told.part), "body_hash": whole}
     return Incoming(
         **frame,
         order_id=told.order_id,
@@ -139,7 +140,10 @@ def parsed(body: bytes) -> Any:
         raise NotReadable(f"the body is not JSON: line {error.lineno}: {error.msg}") from None
     except ValueError as error:
         raise NotReadable(f"the body {error}") from None
-    return _without_nul(data) if b"\\u0000" in body else data
+    try:
+        return _without_nul(data) if b"\\u0000" in body else data
+    except RecursionError:
+        raise NotReadable("the body is nested too deeply") from None
 
 
 def _without_nul(data: Any) -> Any:

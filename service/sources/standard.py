@@ -13,6 +13,7 @@ from standardwebhooks import Webhook
 
 from journey.facts import KINDS, read_fact
 from journey.names import OpaqueId
+from journey.own_returns import OursToTell, check_source
 from ledger.incoming import PLACE
 from service.neworder import NewOrder
 from service.sources.source import Forged, NotReadable, Post, Source, Told, deed
@@ -33,7 +34,7 @@ class StandardWebhooks(Source):
 
     def topic(self, post: Post, data: Any) -> str:
         kind = _unwrapped(data).get("kind") if isinstance(data, dict) else None
-        return kind if kind in KINDS else "unknown"
+        return kind if isinstance(kind, str) and kind in KINDS else "unknown"
 
     def event_id(self, post: Post, data: Any) -> str:
         return post.header("webhook-id")
@@ -46,7 +47,7 @@ class StandardWebhooks(Source):
             raise NotReadable("the body should be a JSON object with named fields such as kind")
         fields = _unwrapped(data)
         kind = fields.pop("kind", None)
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             raise NotReadable(f"kind: should be one of: {', '.join(sorted(KINDS))}")
         yield placed(fields) if kind == PLACE else reported(kind, fields)
 
@@ -63,10 +64,10 @@ def _fits(secret: str, body: bytes, headers: dict[str, str]) -> bool:
 def _unwrapped(data: dict[str, Any]) -> dict[str, Any]:
     """The fact itself; an envelope's own fields stand in for those that the fact leaves out."""
     inner = data.get("data")
-    if not isinstance(inner, dict) or "type" not in data:
+    if not isinstance(inner, dict) or not isinstance(data.get("type"), str):
         return dict(data)
     around = {
-        "kind": str(data["type"]).rpartition(".")[2],
+        "kind": data["type"].rpartition(".")[2],
         "at": data.get("time") or data.get("timestamp"),
         "fact_id": data.get("id"),
         "order_id": data.get("subject"),
@@ -95,5 +96,9 @@ def reported(kind: str, fields: dict[str, Any]) -> Told:
         order_id = _ID.validate_python(fields.pop("order_id", None))
     except ValidationError:
         raise NotReadable("order_id: should be the id under which the order was placed") from None
+    try:
+        check_source(fields)
+    except OursToTell as refusal:
+        raise NotReadable(str(refusal)) from None
     fact = read_fact({"source": "standard", **fields, "kind": kind})
     return Told(deeds=[deed(fact)], order_id=order_id)

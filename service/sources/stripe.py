@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from activities.stripe_words import listed_refund
+from journey.facts import LARGEST_SUM
 from ledger.incoming import REFUND, Deed, ProviderEvent
 from service.sources.source import Forged, NotReadable, Post, Source, Told
 from service.sources.values import Id, Loose, Wire, moment
@@ -54,7 +55,9 @@ class Stripe(Source):
     def translate(self, data: Any, at: datetime) -> Iterator[Told]:
         if not isinstance(data, dict):
             raise NotReadable("the body should be a JSON object")
-        kind = str(data.get("type") or "")
+        kind = data.get("type")
+        if not isinstance(kind, str):
+            return
         if kind.startswith(("refund.", "charge.refund")) or kind == "charge.captured":
             event = _Event.model_validate(data)
             yield Told(deeds=list(event.deeds()), provider_event=event.told(at), part=event.id)
@@ -67,9 +70,9 @@ class _Metadata(Wire):
 class _Thing(Wire):
     id: Id
     object: Loose = ""
-    amount: int | None = Field(default=None, ge=0)
-    amount_captured: int | None = Field(default=None, ge=0)
-    amount_refunded: int | None = Field(default=None, ge=0)
+    amount: int | None = Field(default=None, ge=0, le=LARGEST_SUM)
+    amount_captured: int | None = Field(default=None, ge=0, le=LARGEST_SUM)
+    amount_refunded: int | None = Field(default=None, ge=0, le=LARGEST_SUM)
     currency: Loose = ""
     status: Loose = ""
     failure_reason: Loose = ""

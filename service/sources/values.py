@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException
 from typing import Annotated, Any
 
 from babel.numbers import get_currency_precision
@@ -92,7 +92,7 @@ def minor_units(amount: str, of: str) -> int:
         value = Decimal(amount) * 10 ** get_currency_precision(of)
         if value.is_finite() and 0 <= value < 10**15:
             return int(value.to_integral_value())
-    except InvalidOperation:
+    except DecimalException:
         pass
     raise NotReadable("price: should be an amount such as 19.99")
 
@@ -133,11 +133,12 @@ def _sane(when: datetime | None) -> datetime | None:
 
 
 def day(text: Any) -> date | None:
-    """The calendar day that a text begins with."""
+    """The calendar day that a text begins with. Nothing, for what cannot be reckoned with."""
     try:
-        return date.fromisoformat(str(text)[:10])
+        found = date.fromisoformat(str(text)[:10])
     except ValueError:
         return None
+    return found if EARLIEST.year < found.year < LATEST.year else None
 
 
 def base64_bytes(text: str) -> bytes:

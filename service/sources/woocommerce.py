@@ -54,7 +54,8 @@ class WooCommerce(Source):
         return post.header("x-wc-webhook-topic") or "unknown"
 
     def event_id(self, post: Post, data: Any) -> str:
-        return post.header("x-wc-webhook-delivery-id")
+        # The second is what WooCommerce's page calls it, and not what it sends.
+        return post.header("x-wc-webhook-delivery-id") or post.header("x-wc-delivery-id")
 
     def translate(self, data: Any, at: datetime) -> Iterator[Told]:
         if not isinstance(data, dict):
@@ -122,8 +123,8 @@ class _Order(Wire):
 
     @property
     def buyer_id(self) -> str:
-        known = self.customer_id.isdigit() and int(self.customer_id) > 0
-        return f"woo-{int(self.customer_id)}"[:64] if known else f"guest-{self.id}"
+        known = re.fullmatch(r"0*([1-9][0-9]{0,19})", self.customer_id)
+        return f"woo-{known[1]}" if known else f"guest-{self.id}"
 
 
 def _told(order: _Order, at: datetime) -> Iterator[Told]:
@@ -206,7 +207,12 @@ class _Tracking(Wire):
     tracking_provider: Loose = ""
     custom_tracking_provider: Loose = ""
     custom_tracking_link: Loose = ""
-    date_shipped: Any = None
+    date_shipped: Loose = ""
+
+    def shipped(self) -> datetime | None:
+        """Seconds since 1970, most of the time in quotes; or a date."""
+        seconds = re.fullmatch(r"([0-9]{1,12})(\.[0-9]*)?", self.date_shipped)
+        return moment(int(seconds[1]) if seconds else self.date_shipped)
 
 
 def _parcels(order: _Order, changed_at: datetime) -> Iterator[Deed]:
@@ -216,13 +222,11 @@ def _parcels(order: _Order, changed_at: datetime) -> Iterator[Deed]:
     if not known and order.status == "completed":
         known = [_Tracking()]
     for number, tracking in enumerate(known, start=1):
-        seconds = tracking.date_shipped
-        shipped = moment(int(seconds) if str(seconds).isdigit() else seconds)
         parcel_id = f"{order.id}-{number}"
         yield deed(
             ParcelShipped(
                 fact_id=f"woocommerce:{parcel_id}:shipped",
-                at=shipped or changed_at,
+                at=tracking.shipped() or changed_at,
                 source="woocommerce",
                 parcel_id=parcel_id[-64:],
                 tracking_number=label(tracking.tracking_number),

@@ -91,15 +91,37 @@ def answered(value: Any, wanted: list[Selection], variables: dict[str, Any]) -> 
 
 def _field(value: Any, each: Selection, variables: dict[str, Any]) -> Any:
     args = {name: _argument(text, variables) for name, text in each.args.items()}
+    return answered(paged(value, args), each.of, variables)
+
+
+def paged(value: Any, args: dict[str, Any]) -> Any:
+    """As much of a list as was asked for; anything else as it is."""
     if isinstance(value, Connection):
         start = int(args["after"]) if args.get("after") else 0
         page = value[start : start + args["first"]]
         more = len(value) > start + len(page)
         info = {"hasNextPage": more, "endCursor": str(start + len(page)) if page else None}
-        return answered({"nodes": page, "pageInfo": info}, each.of, variables)
+        return {"nodes": page, "pageInfo": info}
     if isinstance(value, list) and "first" in args:
-        value = value[: args["first"]]
-    return answered(value, each.of, variables)
+        return value[: args["first"]]
+    return value
+
+
+def cost(wanted: list[Selection], variables: dict[str, Any]) -> int:
+    """Points, by the dearest rule that Shopify has published: one for each object that may be returned, and
+    two for a connection."""
+    return sum(_cost(each, variables) for each in wanted)
+
+
+def _cost(each: Selection, variables: dict[str, Any]) -> int:
+    if not each.of or each.name == "pageInfo":
+        return 0
+    children = cost(each.of, variables)
+    if "first" not in each.args:
+        return children + 1
+    size = int(_argument(each.args["first"], variables))
+    paged = [of for of in each.of if of.name == "nodes"]
+    return 2 + size * cost(paged, variables) if paged else size * (children + 1)
 
 
 def _argument(text: str, variables: dict[str, Any]) -> Any:

@@ -15,6 +15,8 @@ class Loopback:
     def __init__(self, handler: type["Handler"]) -> None:
         self.released = threading.Event()
         """Set when those who were kept waiting may go."""
+        self.slowness = 0.0
+        """Seconds between what is done and what is answered."""
         self._busy = 0
         self._idle = threading.Condition()
         self._server = _Server(self, handler)
@@ -39,6 +41,11 @@ class Loopback:
         urllib.request.urlopen(f"{self.host}/health", timeout=10).close()
         with self._idle:
             assert self._idle.wait_for(lambda: self._busy == 0, timeout=10)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that have not been answered to their end."""
+        return self._busy
 
     def begun(self) -> None:
         with self._idle:
@@ -87,6 +94,7 @@ class Handler(BaseHTTPRequestHandler):
         return raw if len(raw) == length else None
 
     def answer(self, status: int, data: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
+        self.server.fake.released.wait(self.server.fake.slowness)
         self.send_response(status)
         for name, value in {**(headers or {}), "Content-Length": str(len(data))}.items():
             self.send_header(name, value)

@@ -35,6 +35,13 @@ def _kills(folder: Path, given: argparse.Namespace, told: Told) -> list[Verdict]
     return [asyncio.run(kill_servers(folder, given.seed, seconds, told, control=given.control))]
 
 
+def _worker_kills(folder: Path, given: argparse.Namespace, told: Told) -> list[Verdict]:
+    from tests.soak.worker_kills import kill_workers
+
+    seconds = given.minutes * 60
+    return [asyncio.run(kill_workers(folder, given.seed, seconds, told, control=given.control))]
+
+
 def _storms(folder: Path, given: argparse.Namespace, told: Told) -> list[Verdict]:
     from tests.soak.storms import orderings, stormed
 
@@ -52,13 +59,26 @@ def _abuse(folder: Path, given: argparse.Namespace, told: Told) -> list[Verdict]
     return [asyncio.run(abused(folder, given.seed, given.minutes * 60, told, control=given.control))]
 
 
+def _forgetting(folder: Path, given: argparse.Namespace, told: Told) -> list[Verdict]:
+    from tests.soak.erasures import forgotten
+
+    return asyncio.run(forgotten(folder, given.seed, given.minutes * 60, told, control=given.control))
+
+
 def _losses(_: Path, given: argparse.Namespace, told: Told) -> list[Verdict]:
     from tests.soak.losses import lost
 
     return [asyncio.run(lost(given.seed, given.minutes * 60, told, control=given.control))]
 
 
-SOAKS: dict[str, Soak] = {"2": _kills, "4": _storms, "8": _abuse, "13": _losses}
+SOAKS: dict[str, Soak] = {
+    "1b": _worker_kills,
+    "2": _kills,
+    "4": _storms,
+    "8": _abuse,
+    "11": _forgetting,
+    "13": _losses,
+}
 
 
 def _given() -> argparse.Namespace:

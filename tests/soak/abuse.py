@@ -1,120 +1,118 @@
-"""Fault 8: the doors are abused. Genuine, mutilated, forged and repeated posts of every source, and whatever
-the published description of the API allows."""
+"""Fault 8: the doors are abused. Of every source and of every operation of the API spoiled, forged and
+repeated posts, with orders, returns and refunds that are under way in a real Temporal, on both databases."""
 
+import asyncio
 import json
 import random
+import tempfile
 import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import httpx
-
 from ledger import Ledger
+from runtime.embedded import Server, connect_embedded, embedded_server
+from runtime.settings import Settings
 from service.sources.all import SOURCES
-from service.sources.source import Source
-from tests.doors import World, open_world, signed
+from tests.doors import World, open_world
+from tests.fakes.postgres import Postgres
+from tests.hostile_posts import abuse, keyed
+from tests.hostile_values import freshened
 from tests.soak.verdict import Progress, Verdict, unseen
-from tests.test_sources import GENUINE, STRANGE, raw
+from tests.whole_payloads import ORDER, own
+from tests.world import short_playbook
+from worker import build_activities, build_worker
 
-WAYS = ("mutilated", "forged", "replayed", "api")
+EACH = 2
+"""Posts of each kind between two looks at the clock; then it is about another order."""
 
 
 async def abused(
     folder: Path, seed: int, seconds: float, progress: Progress = unseen, *, control: bool = False
 ) -> Verdict:
-    """Abuse the doors for so long. With `control` nobody looks at signatures, so forged posts have to be
-    accepted."""
-    verdict, chance, begun = Verdict("8 doors abused", seed), random.Random(seed), time.monotonic()
-    ledger = await Ledger.open(f"sqlite+aiosqlite:///{folder / 'ledger.db'}")
-    async with open_world(ledger) as world:
-        while (passed := time.monotonic() - begun) < seconds:
-            way, source = chance.choice(WAYS), chance.choice(sorted(SOURCES))
-            with patch.object(type(SOURCES[source]), "verify", _believe) if control else _as_it_is(source):
-                await _ABUSES[way](world, source, chance, verdict)
-            verdict.runs += 1
-            verdict.landed += 1
-            verdict.figures[way] = verdict.figures.get(way, 0) + 1
-            progress(passed / seconds, f"{verdict.runs} posts")
-    await ledger.close()
+    """Abuse the doors for so long, half of it on each database. With `control` nobody looks at signatures, so
+    forged posts have to be accepted."""
+    verdict, begun = Verdict("8 doors abused", seed), time.monotonic()
+    with ExitStack() as stack:
+        short = stack.enter_context(tempfile.TemporaryDirectory(prefix="pg"))
+        postgres = stack.enter_context(Postgres(Path(short)))
+        if control:
+            stack.enter_context(believing())
+        async with embedded_server(folder / "server") as server:
+            places = (f"sqlite+aiosqlite:///{folder / 'ledger.db'}", postgres.empty_database())
+            for number, place in enumerate(places):
+                until = begun + seconds * (number + 1) / len(places)
+                async with _doors(server, folder, place) as world:
+                    await _rounds(world, random.Random(seed + number), begun, until, verdict, progress)
     verdict.seconds = time.monotonic() - begun
     return verdict
 
 
-def _believe(*_: Any) -> None:
+@contextmanager
+def believing() -> Iterator[None]:
     """Whoever it says it is."""
+    with ExitStack() as stack:
+        for source in SOURCES.values():
+            stack.enter_context(patch.object(type(source), "verify", lambda *_: None))
+        yield
 
 
-def _as_it_is(source: str) -> Any:
-    kind: type[Source] = type(SOURCES[source])
-    return patch.object(kind, "verify", kind.verify)
+@asynccontextmanager
+async def _doors(server: Server, folder: Path, place: str) -> AsyncIterator[World]:
+    client, ledger = await connect_embedded(server), await Ledger.open(place)
+    try:
+        async with (
+            build_worker(client, build_activities(Settings(home=folder), ledger)),
+            open_world(ledger, lambda: client, short_playbook(day=3600)) as world,
+        ):
+            yield world
+    finally:
+        await ledger.close()
 
 
-async def _mutilated(world: World, source: str, chance: random.Random, verdict: Verdict) -> None:
-    """Signed by who may, and nonsense."""
-    body = chance.choice([raw(GENUINE[source]), *STRANGE])
-    answer = await _posted(world, source, body := _scratched(body, chance), signed(source, body))
-    verdict.broke(f"{source}: {answer.status_code} to {body[:80]!r}", int(answer.status_code >= 500))
+async def _rounds(  # noqa: PLR0917
+    world: World, chance: random.Random, begun: float, until: float, verdict: Verdict, progress: Progress
+) -> None:
+    while time.monotonic() < until:
+        seed = chance.randrange(10**9)
+        order_id = await _delivered(world, seed)
+        told = await abuse(world, seed, EACH, list(own(order_id, f"{order_id}:r1")))
+        verdict.runs += told.posts
+        verdict.landed += told.posts
+        for status, times in told.statuses.items():
+            verdict.figures[str(status)] = verdict.figures.get(str(status), 0) + times
+        for what in told.broken:
+            verdict.broke(what)
+        verdict.broke(f"seed {seed}: forged post was taken", len(told.accepted))
+        verdict.broke(f"seed {seed}: replay had an effect", len(told.second_effects))
+        progress((time.monotonic() - begun) / (until - begun), f"{verdict.runs} posts")
 
 
-async def _forged(world: World, source: str, chance: random.Random, verdict: Verdict) -> None:
-    """Somebody else's signature, or that of another body or another day."""
-    body, before = raw(GENUINE[source]), await _rows(world)
-    way = chance.randrange(3)
-    headers = signed(source, _scratched(body, chance) + b" ") if way else signed(source, body)
-    if way == 0:
-        name = chance.choice([n for n in headers if "sign" in n.lower() or "hmac" in n.lower()])
-        place = chance.randrange(len(headers[name]) - 2)
-        headers[name] = headers[name][:place] + "~" + headers[name][place + 1 :]
-        # Stripe's header may hold other signatures, and other schemes, than the one that counts.
-        headers[name] = (
-            headers[name] if source != "stripe" else f"t={int(time.time())},v1={chance.randbytes(32).hex()}"
-        )
-    answer = await _posted(world, source, body, headers)
-    verdict.broke(
-        f"{source}: a forged post was answered {answer.status_code}", int(answer.status_code != 401)
-    )
-    verdict.broke(f"{source}: a forged post had an effect", int(await _rows(world) != before))
+async def _delivered(world: World, seed: int) -> str:
+    """An order of which a return is under way; its id."""
+    order_id, now = f"fresh-{seed}", datetime.now(UTC).isoformat()
+    placed = freshened(json.dumps(ORDER).encode(), seed)
+    await _told(world, "/v1/orders", placed)
+    for number, fact in enumerate(
+        ({"kind": "parcel_shipped"}, {"kind": "parcel_moved", "status": "delivered"})
+    ):
+        body = json.dumps({**fact, "fact_id": f"d{number}", "at": now, "parcel_id": "p1"}).encode()
+        await _told(world, f"/v1/orders/{order_id}/facts", body)
+    asked: dict[str, Any] = {"lines": [{"line_id": "l1", "quantity": 1}], "reason": "changed_mind"}
+    await _told(world, f"/v1/orders/{order_id}/returns", json.dumps(asked).encode())
+    return order_id
 
 
-async def _replayed(world: World, source: str, chance: random.Random, verdict: Verdict) -> None:
-    """The same post once more, and under other headers that no signature covers."""
-    await world.post(source, GENUINE[source])
-    before = await _rows(world)
-    other = {"X-Shopify-Event-Id": f"e{chance.random()}", "X-WC-Webhook-Delivery-ID": f"d{chance.random()}"}
-    answer = await world.post(source, GENUINE[source], chance.choice([{}, other]))
-    verdict.broke(f"{source}: a replay was answered {answer.status_code}", int(answer.status_code >= 500))
-    verdict.broke(f"{source}: a replay had an effect", int(await _rows(world) != before))
-
-
-async def _api(world: World, _: str, chance: random.Random, verdict: Verdict) -> None:
-    """A call of the API with the right key and a wrong body, or with a wrong key."""
-    order = {"order_id": "1", "currency": "EUR", "lines": [{"quantity": 10 ** chance.randrange(40)}]}
-    body = chance.choice([*STRANGE, _scratched(json.dumps(order).encode(), chance)])
-    path = chance.choice(["/v1/orders", "/v1/orders/1/facts", "/v1/customers", f"/v1/{chance.random()}"])
-    key = world.key if chance.random() < 0.8 else {"Authorization": f"Bearer {chance.random()}"}
-    answer = await world.http.request(
-        chance.choice(["POST", "PUT", "PATCH"]), path, content=body, headers=key
-    )
-    verdict.broke(f"{path}: {answer.status_code} to {body[:80]!r}", int(answer.status_code >= 500))
-
-
-_ABUSES = {"mutilated": _mutilated, "forged": _forged, "replayed": _replayed, "api": _api}
-
-
-def _scratched(body: bytes, chance: random.Random) -> bytes:
-    """With some bytes changed, lost or doubled."""
-    scratched = bytearray(body)
-    for _ in range(chance.randrange(1, 6)):
-        place = chance.randrange(len(scratched) + 1)
-        scratched[place : place + chance.randrange(3)] = chance.randbytes(chance.randrange(3))
-    return bytes(scratched)
-
-
-async def _posted(world: World, source: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
-    latin = {name.encode(): value.encode("latin-1", "replace") for name, value in headers.items()}
-    return await world.http.post(f"/webhooks/{source}", content=body, headers=latin)
-
-
-async def _rows(world: World) -> int:
-    return sum((await world.ledger.count_inbox()).values())
+async def _told(world: World, path: str, body: bytes) -> None:
+    """Tell it; again while its journey has not heard of what was told before."""
+    headers = keyed(world)
+    async with asyncio.timeout(60):
+        while True:
+            answer = await world.http.post(path, content=body, headers=headers)
+            if answer.status_code < 300:
+                return
+            assert answer.status_code in (422, 503), answer.text
+            await asyncio.sleep(0.1)

@@ -9,18 +9,19 @@ import sqlite3
 import sys
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
 
 from ledger import Ledger
 from runtime.embedded import Server, embedded_server
-from tests.doors import STANDARD, standard_headers
+from tests.doors import MAIL_PUBLIC, STANDARD, standard_headers
 from tests.fakes.sendgrid import FakeSendGrid
 
 ROOT = Path(__file__).parent.parent.parent
@@ -51,9 +52,15 @@ class Shop:
     port: int
     provider: FakeSendGrid
     http: httpx.AsyncClient
+    worker: "Worker"
     server: Server | None = None
     answers: list[Answer] = field(default_factory=list)
     _serving: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    async def kill_worker(self) -> None:
+        """As a power cut would; another one begins at once."""
+        await self.worker.kill()
+        await self.worker.start()
 
     async def start_server(self) -> None:
         self.server = await self._serving.enter_async_context(embedded_server(self.home))
@@ -141,9 +148,40 @@ class Shop:
         return found
 
 
+class Worker:
+    """A worker's process, and after it the next one."""
+
+    def __init__(self, command: tuple[str, ...], env: Mapping[str, str], log: Path) -> None:
+        self._command, self._env, self._log = command, env, log
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        with self._log.open("ab") as told:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, *self._command, cwd=ROOT, env=self._env, stderr=told
+            )
+
+    async def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        await self._process.wait()
+
+    async def stop(self) -> None:
+        if self._process is not None:
+            await _ended(self._process)
+
+
 @asynccontextmanager
-async def open_shop(home: Path, port: int, *, doors: str = "service") -> AsyncIterator[Shop]:
-    """Everything at work; at the end everything that was started has ended, and the files remain."""
+async def open_shop(
+    home: Path,
+    port: int,
+    *,
+    doors: str = "service",
+    worker: tuple[str, ...] = ("worker.py",),
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> AsyncIterator[Shop]:
+    """Everything at work; at the end everything that was started has ended, and the files remain. `more` is
+    environment."""
     (home / "soak.yaml").write_text(PLAYBOOK)
     provider = FakeSendGrid()
     provider.start()
@@ -155,15 +193,19 @@ async def open_shop(home: Path, port: int, *, doors: str = "service") -> AsyncIt
         "THEREAFTER_MAILER": "sendgrid",
         "THEREAFTER_SENDGRID_API_KEY": "SG.soak",
         "THEREAFTER_SENDGRID_HOST": provider.host,
+        "THEREAFTER_SENDGRID_SECRET": MAIL_PUBLIC,
+        **more,
     }
     async with AsyncExitStack() as stack:
         stack.callback(provider.stop)
         http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30)
-        shop = Shop(home, port, provider, await stack.enter_async_context(http))
+        working = Worker(worker, env, home / "worker.log")
+        shop = Shop(home, port, provider, await stack.enter_async_context(http), working)
         stack.push_async_callback(shop.stop_server)
         await shop.start_server()
-        for command in (("-m", doors), ("worker.py",)):
-            await stack.enter_async_context(_process(command, env, home / f"{command[-1]}.log"))
+        await stack.enter_async_context(_process(("-m", doors), env, home / f"{doors}.log"))
+        stack.push_async_callback(working.stop)
+        await working.start()
         await _ready(http)
         yield shop
 
@@ -177,12 +219,16 @@ async def _process(command: tuple[str, ...], env: dict[str, str], log: Path) -> 
     try:
         yield
     finally:
-        process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), 40)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        await _ended(process)
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), 40)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
 
 
 async def _ready(http: httpx.AsyncClient) -> None:
