@@ -34,9 +34,13 @@ def export(
 
 
 @app.command()
-def forget(customer_id: CustomerId, as_json: AsJson = False) -> None:
+def forget(
+    customer_id: CustomerId,
+    anyway: Annotated[bool, typer.Option(help="Also an id under which nothing is kept here.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Forget a customer: rows, letters, the mail provider, traces. Their journeys go on without them."""
-    run(_forget(customer_id, as_json))
+    run(_forget(customer_id, anyway, as_json))
 
 
 @app.command()
@@ -110,8 +114,10 @@ def _plain(value: object) -> str:
     return value.isoformat() if isinstance(value, (datetime, date)) else str(value)
 
 
-async def _forget(customer_id: str, as_json: bool) -> None:
+async def _forget(customer_id: str, anyway: bool, as_json: bool) -> None:
     async with door() as (client, ledger):
+        if not anyway and not await ledger.knows_customer(_valid(customer_id)):
+            raise Failure(4, f"nothing is kept here under {customer_id}; --anyway forgets it all the same")
         receipt = await begin(client, ledger, _valid(customer_id))
     _show([receipt], as_json)
 

@@ -166,6 +166,10 @@ class Erasures(Permissions):
                 for name, query in wanted.items()
             }
 
+    async def knows_customer(self, customer_id: str) -> bool:
+        """Whether anything is kept under an id, or was until it was forgotten."""
+        return any((await self.export_customer(customer_id)).values())
+
     async def handed_over(self, customer_id: str, now: datetime) -> int:
         """A person gave a customer what is known of them: the wishes for it are fulfilled; how many."""
         values = {"state": "dispatched", "reason": "handed over", "ended_at": now}

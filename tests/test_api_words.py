@@ -105,3 +105,28 @@ async def test_a_forgotten_content_type_and_a_forgotten_body_are_told(world: Wor
     json_type = {"content-type": "application/json"}
     empty = await world.http.post("/v1/orders/1001/facts", content=b"", headers=world.key | json_type)
     assert (empty.status_code, empty.json()["error"]) == (422, "body: is missing")
+
+
+async def test_an_address_with_a_slash_too_many_is_not_known(world: World) -> None:
+    answer = await world.http.get("/v1/orders/1001/", headers=world.key)
+    assert (answer.status_code, answer.json()["error"]) == (404, "Not Found")
+
+
+async def test_the_front_door_says_where_to_look(world: World) -> None:
+    answer = (await world.http.get("/")).json()
+    for path in (answer["docs"], answer["live"], answer["ready"]):
+        assert (await world.http.get(path)).status_code == 200
+
+
+async def test_a_person_with_a_broken_link_gets_a_page_and_a_program_does_not(world: World) -> None:
+    page = await world.http.get("/unsubscribe/broken", headers={"accept": "text/html,*/*"})
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "This link does not work" in page.text
+    assert "content-security-policy" in page.headers
+    assert (await world.http.get("/unsubscribe/broken")).json()["error"] == "this link is not one of ours"
+
+
+async def test_forgetting_somebody_whom_nobody_knows_is_said(world: World) -> None:
+    for customer, known in (("nope", False), (EXAMPLE["customer"]["customer_id"], True)):
+        answer = await world.http.delete(f"/v1/customers/{customer}", headers=world.key)
+        assert (answer.status_code, answer.json()) == (202, {"result": "accepted", "known": known})
