@@ -67,6 +67,8 @@ def test_an_order_is_placed_told_about_held_and_asked_about(shop: CommandLine, t
 
     told = shop("signal", "A1", fact_file(tmp_path, **SHIPPED), "--json").json()
     assert told == {"order_id": "A1", "kind": "parcel_shipped", "result": "recorded"}
+    again = shop("signal", "A1", fact_file(tmp_path, **SHIPPED), "--json").json()
+    assert again["result"] == "known already"
 
     status = shop("status", "A1", "--json").json()
     assert status["stage"] == "shipped"
@@ -107,6 +109,12 @@ def test_an_order_that_nobody_placed_is_not_known(shop: CommandLine, tmp_path: P
     assert shop("status", "nosuch").complaint(4) == "no order nosuch was placed here"
     fact = fact_file(tmp_path, **SHIPPED)
     assert shop("signal", "nosuch", fact).complaint(4) == "no order nosuch was placed here"
+
+
+def test_a_customer_whom_nobody_knows_is_not_forgotten_by_mistake(shop: CommandLine) -> None:
+    assert shop("customers", "forget", "c_nobody").complaint(4).startswith("nothing is kept here under c_nob")
+    assert shop("customers", "forget", "c_nobody", "--anyway").code == 0
+    assert shop("customers", "forget", "c_nobody").code == 0
 
 
 def test_a_healthy_shop_says_so(shop: CommandLine) -> None:
