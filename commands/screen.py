@@ -123,3 +123,10 @@ def demo_view(statuses: list[JourneyStatus], names: dict[str, str], day: float) 
             upcoming,
         )
     return rows
+
+
+def demo_line(statuses: list[JourneyStatus], orders: int, day: float) -> str:
+    """How far the demo is, in a line."""
+    over = sum(status.ending is not None for status in statuses)
+    sent = sum(outcome.result is Result.SENT for status in statuses for outcome in status.done)
+    return f"day {day:.0f}: {over} of {orders} orders over, {sent} letters"

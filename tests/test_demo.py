@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -60,6 +61,17 @@ def test_the_demo_plays_orders_to_their_end_and_says_the_same_when_asked_again(d
     assert again["events"] == report["events"]
     assert known_server(demo.home / "demo") is not None
     assert running_server(demo.home / "demo") is None
+
+
+def test_a_demo_in_a_pipe_says_how_far_it_is_and_answers_on_its_output(demo: CommandLine) -> None:
+    told = demo(*(word for word in words(demo, 0.06) if word != "--json"))
+    assert told.code == 0, told.err
+    assert re.fullmatch(r"(day \d+: \d of 2 orders over, \d+ letters\n)+", told.err)
+    assert "on time" in told.out
+    home = demo.home / "demo"
+    assert f"THEREAFTER_HOME={home} python starter.py status 1001" in told.out
+    demo.environment["THEREAFTER_HOME"] = str(home)
+    assert demo("status", "1001").out.startswith("order 1001")
 
 
 def test_a_demo_that_is_killed_half_way_goes_on_and_repeats_nothing(demo: CommandLine) -> None:
