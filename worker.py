@@ -7,6 +7,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -36,14 +37,16 @@ from ledger import Ledger
 from ledger.database import LedgerError
 from runtime.connection import configured_address, temporal
 from runtime.courtesy import step_back
+from runtime.embedded import Server, running_server
 from runtime.inputs import InputError
 from runtime.logs import configure_logs, configure_telemetry
+from runtime.reach import LOOK_EVERY
 from runtime.sandbox import build_sandbox
 from runtime.schedule import keep_schedule
 from runtime.settings import LabelsName, MailerName, Settings, read_settings
 from runtime.stopping import when_asked_to_stop
 from service.links import links_of
-from service.sources.all import translate
+from service.sources.all import translator
 from workflows.erasure import Erasure
 from workflows.order_journey import OrderJourney
 from workflows.reconciliation import Reconciliation
@@ -110,6 +113,7 @@ def build_reconciling(
     """Who is asked what they failed to tell. Activities may not import the doors, so they are given the
     translators by which webhooks are read."""
     listers = {name: each for name, each in payments.items() if isinstance(each, RefundLister)}
+    translate = translator(settings)
     return Reconciling(ledger, translate, build_shops(settings), listers, {mailer.name: mailer})
 
 
@@ -220,10 +224,22 @@ async def serve(settings: Settings) -> None:
             log.info("working", task_queue=TASK_QUEUE, ui=ui, mailer=str(settings.mailer))
             if settings.mailer is MailerName.OUTBOX:
                 log.warning("letters are kept in the outbox and go to nobody; THEREAFTER_MAILER sends them")
-            await stop.wait()
+            await _until_asked(stop, settings.home, connection.server)
             log.info("stopping")
     finally:
         await ledger.close()
+
+
+async def _until_asked(stop: asyncio.Event, home: Path, server: Server | None) -> None:
+    """Raises `ConnectionError` once the server that we joined is at another port: a worker cannot follow, and
+    whoever has the old port now is a stranger. Started again, it finds the new one."""
+    while not stop.is_set():
+        now = running_server(home) if server is not None and server.joined else None
+        if server is not None and now is not None and now.port != server.port:
+            raise ConnectionError(f"the Temporal server of {home} is at {now.address} now; start again")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_EVERY):
+                await stop.wait()
 
 
 async def _scheduled(client: Client, settings: Settings) -> None:

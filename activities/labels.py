@@ -9,7 +9,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from journey.facts import Model
-from journey.names import OpaqueId
+from journey.names import OpaqueId, label_key
 from journey.return_case import Label
 from journey.return_policy import Way
 from ledger import Ledger
@@ -108,7 +108,7 @@ class LabelDesk:
             raise ApplicationError(f"{type(error).__name__} while making a label", type="NoLabel") from None
 
     async def _label(self, request: LabelRequest) -> Label:
-        key = f"{request.return_id}/label"
+        key = label_key(request.return_id)
         kept = await self._ledger.paper(request.order_id, key)
         if kept is None or kept.content is None:
             kept = await self._made(request, key, kept.provider_id if kept else None)

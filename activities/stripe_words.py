@@ -51,6 +51,19 @@ def listed_refund(refund: Mapping[str, Any]) -> Listed:
     return Listed(tuple(each for each in ids if each), seen_refund(refund, currency))
 
 
+def captured_amount(thing: Mapping[str, Any]) -> tuple[tuple[str, ...], int] | None:
+    """Of a charge or a payment intent: the ids by which its payment may be known, and what was captured of it
+    in minor units (ISO 4217); nothing where it does not say."""
+    is_charge = thing.get("object") == "charge"
+    amount = thing.get("amount_captured" if is_charge else "amount_received")
+    if amount is None:
+        return None
+    other = thing.get("payment_intent" if is_charge else "latest_charge")
+    ids = (_id(thing["id"]), _id(other))
+    currency = str(thing.get("currency") or "").upper()
+    return tuple(each for each in ids if each), from_stripe(int(amount), currency)
+
+
 def _id(value: Any) -> str:
     """An id, or that of an object which Stripe was told to expand."""
     return str(value["id"] if isinstance(value, Mapping) else value or "")

@@ -29,7 +29,8 @@ def export(
     customer_id: CustomerId,
     to: Annotated[Path | None, typer.Option(help="The file to write; only you may read it.")] = None,
 ) -> None:
-    """Everything that is kept about a customer, as JSON, to hand over. Fulfils the wish for it."""
+    """Everything that is kept about a customer, as JSON, to hand over. Fulfils the wish for it, of this id;
+    that nothing is kept is an answer, too."""
     run(_export(customer_id, to))
 
 
@@ -95,10 +96,12 @@ async def _export(customer_id: str, to: Path | None) -> int:
         else:
             _write(to, text)
         known = any(found.values())
-        wishes = await ledger.handed_over(customer_id, datetime.now(UTC)) if known else 0
+        wishes = await ledger.handed_over(customer_id, datetime.now(UTC))
+    if not known:
+        say("nothing is kept about them", "yellow")
     if wishes:
         say(f"wishes for it in the inbox that are fulfilled: {wishes}")
-    return 0 if known else 4
+    return 0 if known or wishes else 4
 
 
 def _write(to: Path, text: str) -> None:

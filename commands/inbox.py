@@ -6,14 +6,21 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 from rich.table import Table
 
 from commands.tables import put, table
 from commands.terminal import opened_ledger, run
+from journey.names import OpaqueId
 from ledger.inbox import InboxRow, InboxState
-from service.sources.all import read_again
+from runtime.inputs import InputError
+from runtime.settings import read_settings
+from service.sources.all import read_again, sources_of
 
 AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON for each event, for machines.")]
+
+_ID: TypeAdapter[str] = TypeAdapter(OpaqueId)
+MOST_WORDS = 200
 
 app = typer.Typer(help="What came in through the doors, and what became of it.", no_args_is_help=True)
 
@@ -41,6 +48,32 @@ def replay(
     run(_replay(None if everything else numbers, as_json))
 
 
+@app.command()
+def close(
+    numbers: Annotated[list[int], typer.Argument(help="As the list shows them.")],
+    reason: Annotated[str, typer.Option(help="Why it needs no effect, in a few words without names.")],
+    by: Annotated[str, typer.Option(help="Who says so.")],
+    as_json: AsJson = False,
+) -> None:
+    """End parked events without an effect. Who, when and why is kept; the body of what could not be read is
+    dropped."""
+    run(_close(numbers, by, reason, as_json))
+
+
+def _opaque(by: str) -> str:
+    try:
+        return _ID.validate_python(by)
+    except ValidationError:
+        raise InputError("--by: should be an opaque id such as op_mia") from None
+
+
+def _words(reason: str) -> str:
+    text = reason.strip()
+    if not text or len(text) > MOST_WORDS or "@" in text or not text.isprintable():
+        raise InputError(f"--reason: should be one line of at most {MOST_WORDS} letters, without an address")
+    return text
+
+
 async def _list(state: InboxState | None, most: int, as_json: bool) -> int:
     async with opened_ledger() as ledger:
         rows = await ledger.inbox_rows(state, most=most)
@@ -63,8 +96,20 @@ def _table(rows: list[InboxRow]) -> Table:
     return listing
 
 
+async def _close(numbers: list[int], by: str, why: str, as_json: bool) -> int:
+    words = (_opaque(by), _words(why))
+    async with opened_ledger() as ledger:
+        closed = await ledger.close_inbox(numbers, *words, datetime.now(UTC))
+    missed = sorted(set(numbers) - set(closed))
+    if as_json:
+        print(json.dumps({"closed": closed, "not_parked": missed}))  # noqa: T201
+    else:
+        put(f"closed: {closed or 'none'}", f"not parked: {missed}" if missed else "")
+    return 1 if missed else 0
+
+
 async def _replay(numbers: list[int] | None, as_json: bool) -> int:
-    now = datetime.now(UTC)
+    now, sources = datetime.now(UTC), sources_of(read_settings())
     async with opened_ledger() as ledger:
         reasons: dict[int, str] = {}
         states: dict[int, InboxState] = {}
@@ -73,7 +118,7 @@ async def _replay(numbers: list[int] | None, as_json: bool) -> int:
         for row in wanted:
             if row.raw is not None and (numbers is None or row.number in numbers):
                 # Reading is work for the processor; other rows of the ledger may go on meanwhile.
-                again = await ledger.named(await asyncio.to_thread(read_again, row))
+                again = await ledger.named(await asyncio.to_thread(read_again, row, sources))
                 reasons[row.number] = again.problem
                 sent += [row.number] if await ledger.reread_inbox(row.number, again, now) else []
         missed = sorted(set(reasons if numbers is None else numbers) - set(sent))

@@ -46,3 +46,13 @@ def step_key(step: str, subject: str | None) -> str:
 def send_key(order_id: str, key: str) -> str:
     """The business key under which a message is claimed once and for ever."""
     return f"{order_id}/{key}"
+
+
+def label_key(return_id: str) -> str:
+    """What a return's label is kept by, within its order."""
+    return f"{return_id}/label"
+
+
+def return_of_label(order_id: str, key: str) -> str:
+    """The return whose label is kept under this business key."""
+    return key.removeprefix(send_key(order_id, "")).removesuffix("/label")

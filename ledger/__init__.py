@@ -2,22 +2,29 @@
 
 from ledger.asked import Requests
 from ledger.customers import Customers
+from ledger.ended import Ended
 from ledger.erasure_closing import ErasureClosing
+from ledger.export import Exports
 from ledger.inbox import Inbox
 from ledger.journeys import JourneyArchive
 from ledger.keys import Keys
 from ledger.letters import Outbox
 from ledger.orders import Orders
+from ledger.parked import Parked
 from ledger.people import People
 from ledger.providers import ProviderEvents
 from ledger.reconciliations import Reconciliations
 from ledger.refund_reports import RefundReports
+from ledger.tracking import Tracking
 from ledger.whom import Whom
 
 
 class Ledger(
     Inbox,
+    Parked,
+    Ended,
     ErasureClosing,
+    Exports,
     Keys,
     People,
     ProviderEvents,
@@ -27,6 +34,7 @@ class Ledger(
     JourneyArchive,
     Requests,
     Whom,
+    Tracking,
     RefundReports,
     Reconciliations,
 ):

@@ -35,6 +35,9 @@ class Profile(Model):
     country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$", description="ISO 3166-1.")
 
 
+_PROFILE = [customers.c[name] for name in Profile.model_fields]
+
+
 class Customers(Database):
     """The customers' rows."""
 
@@ -46,8 +49,7 @@ class Customers(Database):
 
     async def profile(self, customer_id: str) -> Profile | None:
         """The profile, or `None` for one who was never told or is forgotten."""
+        query = select(*_PROFILE).where(customers.c.customer_id == customer_id)
         async with self.reading() as db:
-            row = (
-                await db.execute(select(customers).where(customers.c.customer_id == customer_id))
-            ).one_or_none()
+            row = (await db.execute(query)).one_or_none()
         return Profile.model_validate(row._asdict()) if row else None

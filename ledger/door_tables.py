@@ -44,6 +44,7 @@ parcels = Table(
     Column("tracking_number", String(100), primary_key=True),
     Column("order_id", String(64), primary_key=True),
     Column("parcel_id", String(64), nullable=False),
+    Column("told_at", Moment),
 )
 
 customer_details = Table(
@@ -52,6 +53,7 @@ customer_details = Table(
     Column("customer_id", String(64), primary_key=True),
     Column("told_at", Moment),
     Column("birthday", Date),
+    Column("birthday_at", Moment),
     Column("forgotten_at", Moment),
 )
 

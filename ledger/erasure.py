@@ -1,7 +1,5 @@
-"""Forgetting a customer, and telling them what is known."""
+"""Forgetting a customer."""
 
-import json
-from base64 import b64encode
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any
@@ -13,23 +11,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from journey.facts import Model
 from journey.names import Code, OpaqueId
 from journey.times import Instant
+from ledger.belongings import (
+    addresses_of,
+    is_own_order,
+    is_own_send,
+    names_them,
+    own_orders,
+    own_references,
+)
 from ledger.door_tables import customer_details, erasures, inbox
-from ledger.incoming import EXPORT
 from ledger.permissions import Permissions, lock_customer
-from ledger.return_tables import asked, papers, returns
+from ledger.return_tables import asked, papers
 from ledger.send_tables import consents, suppressions
 from ledger.tables import customers, late_facts, letters, orders, sends
-
-GUEST = "guest-"
-"""Before an order's id: who bought it without an account."""
 
 _EMPTIED = (
     "customers, customer_details, orders, letters, late_facts, inbox, papers, asked, erasures, consents"
 )
-
-
-_TELLING = 8
-"""Letters of an id from which on it is nobody else's number by chance."""
 
 
 class Busy(Exception):
@@ -79,12 +77,13 @@ class Erasures(Permissions):
             await lock_customer(db, customer_id)
             kept = await earlier(db, customer_id)
             is_open = kept is not None and kept["done_at"] is None
-            found = await _addresses(db, customer_id)
+            found = await addresses_of(db, customer_id)
             addresses = sorted({*found, *(kept["addresses"] if kept else [])})
             await self._keep_suppressed(db, customer_id, addresses)
             parts = await _parts(db, customer_id, addresses)
             counts = {name: await _count(db, each) for name, each in parts.items()}
-            details = {"customer_id": customer_id, "forgotten_at": now, "birthday": None, "told_at": None}
+            emptied = dict.fromkeys(("birthday", "birthday_at", "told_at"))
+            details = {"customer_id": customer_id, "forgotten_at": now, **emptied}
             await db.execute(self.upsert(customer_details, details, [customer_details.c.customer_id]))
             before = kept["receipt"] if kept else {}
             row = {
@@ -144,42 +143,6 @@ class Erasures(Permissions):
         async with self.reading() as db:
             return [_receipt(row._asdict()) for row in await db.execute(query)]
 
-    async def export_customer(self, customer_id: str) -> dict[str, list[dict[str, Any]]]:
-        """Everything that is kept about a customer, table by table."""
-        references = select(sends.c.reference).where(sends.c.customer_id == customer_id)
-        own_orders = select(orders.c.order_id).where(orders.c.customer_id == customer_id)
-        wanted = {
-            "profile": select(customers).where(customers.c.customer_id == customer_id),
-            "details": select(customer_details).where(customer_details.c.customer_id == customer_id),
-            "consents": select(consents).where(consents.c.customer_id == customer_id),
-            "suppressions": select(suppressions).where(suppressions.c.customer_id == customer_id),
-            "orders": select(orders).where(orders.c.customer_id == customer_id),
-            "returns": select(returns).where(returns.c.order_id.in_(own_orders)),
-            "asked": select(asked).where(asked.c.order_id.in_(own_orders)),
-            "papers": select(papers).where(papers.c.order_id.in_(own_orders)),
-            "messages": select(sends).where(sends.c.customer_id == customer_id),
-            "letters": select(letters).where(letters.c.reference.in_(references)),
-        }
-        async with self.reading() as db:
-            return {
-                name: [_for_people(row._asdict()) for row in await db.execute(query)]
-                for name, query in wanted.items()
-            }
-
-    async def knows_customer(self, customer_id: str) -> bool:
-        """Whether anything is kept under an id, or was until it was forgotten."""
-        return any((await self.export_customer(customer_id)).values())
-
-    async def handed_over(self, customer_id: str, now: datetime) -> int:
-        """A person gave a customer what is known of them: the wishes for it are fulfilled; how many."""
-        values = {"state": "dispatched", "reason": "handed over", "ended_at": now}
-        async with self.writing() as db:
-            query = select(inbox.c.number, inbox.c.deeds).where(inbox.c.state == "parked")
-            wish = {"kind": EXPORT, "body": {"customer_id": customer_id}}
-            numbers = [row.number for row in await db.execute(query) if wish in row.deeds]
-            await db.execute(update(inbox).where(inbox.c.number.in_(numbers)).values(values))
-        return len(numbers)
-
     async def scrub(self, now: datetime) -> list[str]:
         """Write the tables anew that held persons, so that nothing of the emptied rows is in the database's
         files; what could not be done, in words. On PostgreSQL each table is locked meanwhile."""
@@ -231,12 +194,6 @@ class Erasures(Permissions):
             await db.execute(self.insert(suppressions).on_conflict_do_nothing(), bound)
 
 
-def _for_people(row: dict[str, Any]) -> dict[str, Any]:
-    """Papers as base64: they are no text."""
-    told = {name: b64encode(value).decode() for name, value in row.items() if isinstance(value, bytes)}
-    return row | told
-
-
 def _receipt(row: dict[str, Any]) -> Erasure:
     return Erasure.model_validate({name: row[name] for name in Erasure.model_fields})
 
@@ -252,22 +209,11 @@ async def earlier(db: AsyncConnection, customer_id: str) -> dict[str, Any] | Non
     return row._asdict() if row else None
 
 
-async def _addresses(db: AsyncConnection, customer_id: str) -> set[str]:
-    """Where letters to them went, as far as it is known."""
-    now = select(customers.c.email).where(customers.c.customer_id == customer_id)
-    references = select(sends.c.reference).where(sends.c.customer_id == customer_id)
-    before = select(letters.c.recipient).where(letters.c.reference.in_(references))
-    found = [row[0] for query in (now, before) for row in await db.execute(query)]
-    return {address for address in found if address}
-
-
 async def _parts(db: AsyncConnection, customer_id: str, addresses: list[str]) -> dict[str, Delete | Update]:
-    own = or_(orders.c.customer_id == customer_id, orders.c.order_id == _guest_s_order(customer_id))
-    order_ids = select(orders.c.order_id).where(own)
-    mine = or_(sends.c.customer_id == customer_id, sends.c.order_id == _guest_s_order(customer_id))
-    references = select(sends.c.reference).where(mine)
+    own, mine = is_own_order(customer_id), is_own_send(customer_id)
+    order_ids, references = own_orders(customer_id), own_references(customer_id)
     # What is empty already is not counted again when a step is repeated.
-    unread = await _unread(db, customer_id, addresses, order_ids)
+    unread = await _unread(db, customer_id, addresses)
     return {
         # While it is known who it is: what was parked unread may name them.
         "inbox": unread,
@@ -285,35 +231,21 @@ async def _parts(db: AsyncConnection, customer_id: str, addresses: list[str]) ->
         .values(content=b"", code=b""),
         "orders": update(orders)
         .where(own, or_(orders.c.recipient.is_not(None), _as_text(orders.c.address) != "[]"))
-        .values(recipient=None, address=[]),
+        .values(recipient=None, address=[], recipient_at=None, address_at=None),
         "consents": delete(consents).where(consents.c.customer_id == customer_id),
         "customers": delete(customers).where(customers.c.customer_id == customer_id),
     }
 
 
-def _guest_s_order(customer_id: str) -> str:
-    """The order behind a guest's id; a customer with an account may have placed it after all."""
-    return customer_id.removeprefix(GUEST) if customer_id.startswith(GUEST) else ""
-
-
-async def _unread(db: AsyncConnection, customer_id: str, addresses: list[str], order_ids: Any) -> Update:
-    row = (await db.execute(select(customers).where(customers.c.customer_id == customer_id))).one_or_none()
-    told = [row.email, row.phone, row.name] if row else []
-    own = [str(each[0]) for each in await db.execute(order_ids)]
-    ids = {word for word in (*own, customer_id.partition("-")[2]) if len(word) >= _TELLING}
-    words = [word for word in {*told, *addresses} if word and len(word) > 4] + sorted(ids)
-    # As JSON may have it, too: with `\u00e9` for an é.
-    written = sorted({form for word in words for form in (word, json.dumps(word)[1:-1])})
-    exactly = (inbox.c.raw.contains(word, autoescape=True) for word in written)
-    anyhow = (func.lower(inbox.c.raw).contains(word.lower(), autoescape=True) for word in written)
-    named = or_(*exactly, *anyhow, inbox.c.number < 0)
+async def _unread(db: AsyncConnection, customer_id: str, addresses: list[str]) -> Update:
+    named = await names_them(db, customer_id, addresses)
     values: dict[str, Any] = {
         "raw": None,
         "deeds": [],
         "reason": "its customer is forgotten",
         "state": "dispatched",
     }
-    return update(inbox).where(inbox.c.raw.is_not(None), named).values(values)
+    return update(inbox).where(named).values(values)
 
 
 async def _count(db: AsyncConnection, statement: Delete | Update) -> int:

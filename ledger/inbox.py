@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, Integer, Update, bindparam, func, or_, select, update
+from sqlalchemy import BindParameter, Integer, Select, Update, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
@@ -29,6 +29,10 @@ class InboxState(StrEnum):
     RECEIVED = "received"
     DISPATCHED = "dispatched"
     PARKED = "parked"
+    CLOSED = "closed"
+    """Parked, and ended by a person without an effect."""
+    KNOWN = "known"
+    """Ended long ago: only what a repetition is known by is kept of it."""
 
 
 class InboxRow(Model):
@@ -82,17 +86,20 @@ class Inbox(Missing):
             return [_accepted(each) if id(each) in written else await _known(db, each) for each in incoming]
 
     async def _keep_what_they_tell(self, db: AsyncConnection, new: list[Incoming], now: datetime) -> None:
-        await keep_people(self, db, [each.person for each in new if each.person is not None])
+        people = [each.person.by(now) for each in new if each.person is not None]
+        await keep_people(self, db, people)
         wishes = [each.wish for each in new if each.wish is not None and each.wish.kind == ERASE]
         await keep_until_told(self, db, wishes, now)
         pointers = [
-            (each.pointer, each.person.at if each.person else now) for each in new if each.pointer is not None
+            (each.pointer, min(each.person.at, now) if each.person else now)
+            for each in new
+            if each.pointer is not None
         ]
         await keep_orders(self, db, pointers)
         paid = [each.payment.model_dump() for each in new if each.payment is not None]
         if paid:
             await db.execute(self.insert(payments).on_conflict_do_nothing(), paid)
-        shipped = [values for each in new for values in _parcels(each)]
+        shipped = [values for each in new for values in _parcels(each, now)]
         if shipped:
             await db.execute(self.insert(parcels).on_conflict_do_nothing(), shipped)
         events = [each.provider_event.model_dump() for each in new if each.provider_event is not None]
@@ -133,11 +140,25 @@ class Inbox(Missing):
             rows = await db.execute(query)
         return [InboxRow.model_validate(row._asdict()) for row in rows]
 
-    async def count_inbox(self) -> dict[str, int]:
-        """How many rows are in each state."""
-        query = select(inbox.c.state, func.count()).group_by(inbox.c.state)
+    async def inbox_event(self, source: str, event_id: str) -> InboxRow | None:
+        """The row of one event, by its sender's own name for it."""
+        query = select(inbox).where(inbox.c.source == source, inbox.c.event_id == event_id)
         async with self.reading() as db:
-            rows = await db.execute(query)
+            row = (await db.execute(query)).one_or_none()
+        return InboxRow.model_validate(row._asdict()) if row else None
+
+    async def count_inbox(self) -> dict[str, int]:
+        """How many rows are in each state. It reads all that ever came in: `count_open_inbox` does not."""
+        return await self._counted(select(inbox.c.state, func.count()))
+
+    async def count_open_inbox(self) -> dict[str, int]:
+        """How many rows wait for their journey, and how many for a person."""
+        states = [InboxState.RECEIVED.value, InboxState.PARKED.value]
+        return await self._counted(select(inbox.c.state, func.count()).where(inbox.c.state.in_(states)))
+
+    async def _counted(self, query: Select[Any]) -> dict[str, int]:
+        async with self.reading() as db:
+            rows = await db.execute(query.group_by(inbox.c.state))
         return {str(row[0]): int(row[1]) for row in rows}
 
     async def replay_inbox(self, numbers: Sequence[int] | None, now: datetime) -> list[int]:
@@ -164,15 +185,6 @@ class Inbox(Missing):
             await self._keep_what_they_tell(db, [again], now)
         return True
 
-    async def parcel_of(self, tracking_number: str) -> tuple[str, str] | None:
-        """The order and parcel that a carrier's number belongs to."""
-        query = select(parcels.c.order_id, parcels.c.parcel_id).where(
-            parcels.c.tracking_number == tracking_number
-        )
-        async with self.reading() as db:
-            row = (await db.execute(query.limit(1))).one_or_none()
-        return (str(row[0]), str(row[1])) if row else None
-
 
 def _new_row(each: Incoming, now: datetime) -> dict[str, object]:
     state = InboxState.RECEIVED if each.deeds else InboxState.DISPATCHED
@@ -196,7 +208,7 @@ def _new_row(each: Incoming, now: datetime) -> dict[str, object]:
     }
 
 
-def _parcels(each: Incoming) -> list[dict[str, str]]:
+def _parcels(each: Incoming, now: datetime) -> list[dict[str, object]]:
     """Whose parcel each carrier's number is: later, a carrier tells of nothing but the number."""
     shipped = [deed.body for deed in each.deeds if deed.kind == "parcel_shipped" and each.order_id]
     return [
@@ -204,6 +216,7 @@ def _parcels(each: Incoming) -> list[dict[str, str]]:
             "tracking_number": str(body["tracking_number"]),
             "order_id": str(each.order_id),
             "parcel_id": str(body["parcel_id"]),
+            "told_at": now,
         }
         for body in shipped
         if body.get("tracking_number") and body.get("parcel_id")

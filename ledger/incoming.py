@@ -1,7 +1,7 @@
 """What a door hands to the inbox: an event, verified and translated."""
 
 import hashlib
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -27,12 +27,22 @@ MAIL = "mail_event"
 REFUND = "refund_reported"
 """The deed that takes over what a payment provider says of a refund."""
 
+CAPTURE = "capture_reported"
+"""The deed that raises what was captured of a payment to what its provider says."""
+
 EXPORT = "customer_asks_for_data"
 """A deed for a person: the shop hands a customer what is known of them."""
 
 
 SHOP = "shop_asks_to_be_forgotten"
 """A deed for a person: a shop has left, and wants all its customers forgotten."""
+
+GONE = "deleted_in_the_shop"
+"""A deed for a person: an order or a customer was deleted in the shop."""
+
+UNPAID = "unpaid"
+"""The reason of a cancellation that was told of an order which had not been paid. Where nobody placed that
+order here, there is nothing to be called off."""
 
 
 LONGEST_ID = 255
@@ -70,6 +80,13 @@ class Person(Model):
     at: Instant = Field(description="When this was true; what is older never replaces what is newer.")
     birthday: date | None = None
     consent: Consent | None = None
+
+    def by(self, now: datetime) -> "Person":
+        """The same, told now at the latest: a word from the future would outweigh every later one."""
+        said = self.consent
+        if said is not None and said.at > now:
+            said = said.model_copy(update={"at": now})
+        return self.model_copy(update={"at": min(self.at, now), "consent": said})
 
     @property
     def is_consent_alone(self) -> bool:

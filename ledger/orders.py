@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 from sqlalchemy import bindparam, select
@@ -15,6 +15,7 @@ from ledger.customers import OneLine
 from ledger.database import Database
 from ledger.door_tables import customer_details
 from ledger.tables import orders
+from ledger.words import newest_words
 
 
 class OrderPointer(Model):
@@ -30,7 +31,8 @@ class OrderPointer(Model):
 async def keep_orders(
     database: Database, db: AsyncConnection, told: Sequence[tuple[OrderPointer, datetime]]
 ) -> None:
-    """Write pointers, each with when it was true, over older ones, within the caller's transaction.
+    """Merge pointers, each with when it was true, within the caller's transaction: the newest word counts,
+    and a recipient or an address that is not told wipes nothing.
 
     Of who was forgotten since then, only the ids are written.
     """
@@ -39,11 +41,31 @@ async def keep_orders(
     forgotten = {str(row[0]): row[1] for row in found}
     rows = []
     for pointer, at in told:
-        row = {**pointer.model_dump(), "address": list(pointer.address)}
         since = forgotten.get(pointer.customer_id)
         is_late = since is not None and since >= at
-        rows.append(row | {"recipient": None, "address": []} if is_late else row)
-    await database.upsert_all(db, orders, rows, [orders.c.order_id])
+        rows.append(_row(pointer.model_copy(update=_NOBODY) if is_late else pointer, at))
+    if rows:
+        await db.execute(newest_words(database.is_sqlite, orders, orders.c.order_id, _TIMES), rows)
+
+
+def _row(pointer: OrderPointer, at: datetime) -> dict[str, Any]:
+    return {
+        **pointer.model_dump(),
+        "address": list(pointer.address),
+        "told_at": at,
+        "recipient_at": at if pointer.recipient is not None else None,
+        "address_at": at if pointer.address else None,
+    }
+
+
+_NOBODY: dict[str, Any] = {"recipient": None, "address": ()}
+_TIMES = (
+    ("customer_id", "told_at"),
+    ("placed_at", "told_at"),
+    ("recipient", "recipient_at"),
+    ("address", "address_at"),
+)
+_POINTER = [orders.c[name] for name in OrderPointer.model_fields]
 
 
 _FORGOTTEN = select(customer_details.c.customer_id, customer_details.c.forgotten_at).where(
@@ -56,13 +78,13 @@ class Orders(Database):
     """The orders' rows."""
 
     async def keep_order(self, order: OrderPointer) -> None:
-        """Write the pointer, over an older one if there is one; as true as of when the order was placed."""
+        """Merge the pointer with an older one if there is one; as true as of when the order was placed."""
         async with self.writing() as db:
             await keep_orders(self, db, [(order, order.placed_at)])
 
     async def order(self, order_id: str) -> OrderPointer | None:
         async with self.reading() as db:
-            row = (await db.execute(select(orders).where(orders.c.order_id == order_id))).one_or_none()
+            row = (await db.execute(select(*_POINTER).where(orders.c.order_id == order_id))).one_or_none()
         return OrderPointer.model_validate(row._asdict()) if row else None
 
     async def bought_before(self, customer_id: str, order_id: str, placed_at: datetime) -> bool:

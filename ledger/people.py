@@ -1,6 +1,5 @@
 """Customers as checkouts tell of them: merged by the shop's customer id, the newer word over the older."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -10,30 +9,38 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert
 
 from journey.playbook import MessageClass
-from ledger.customers import Profile
-from ledger.database import Database, insert_into, overwriting
+from ledger.database import Database, insert_into
 from ledger.door_tables import customer_details
 from ledger.incoming import Person
 from ledger.permissions import Consent, lock_customer
 from ledger.send_tables import consents
 from ledger.tables import customers
+from ledger.words import merged, newest_words
+
+_FIELDS = ("email", "name", "phone", "locale", "zone", "country")
+_TIMES = tuple((name, f"{name}_at") for name in _FIELDS)
 
 
 async def keep_people(database: Database, db: AsyncConnection, people: list[Person]) -> None:
     """Merge what events tell into the customers' rows, within the caller's transaction.
 
-    What is absent leaves what is there. What is older than the last word, or than a wish to be forgotten,
-    changes nothing. Who brings a consent alone is no word on the profile: of those the latest counts, in
-    whatever order they and the checkouts come.
+    Each field is the newest word on it: an older one fills what is missing, and what is absent leaves what is
+    there. Consents are all kept, since each has its own time; who brings a consent alone is no word on the
+    profile. What is older than a wish to be forgotten changes nothing.
     """
-    for each_once in _rounds([person for person in people if not person.is_consent_alone]):
-        news = await _news(database, db, each_once)
-        await _keep_profiles(database, db, [person.profile for person in news])
-        rows = [{"customer_id": p.profile.customer_id, "birthday": p.birthday} for p in news if p.birthday]
-        await database.upsert_all(db, customer_details, rows, [customer_details.c.customer_id])
-        await _keep_consents(database, db, news)
-    agreed = [person for person in people if person.is_consent_alone]
-    await _keep_consents(database, db, await _not_forgotten(db, agreed))
+    for each_once in _rounds(people):
+        welcome = await _not_forgotten(database, db, each_once)
+        if rows := [_words(person) for person in welcome if not person.is_consent_alone]:
+            merging = newest_words(database.is_sqlite, customers, customers.c.customer_id, _TIMES)
+            await db.execute(merging, rows)
+        await _keep_consents(database, db, welcome)
+
+
+def _words(person: Person) -> dict[str, Any]:
+    """Only what was said has a time: a default is nobody's word."""
+    said = person.profile.model_dump(exclude_unset=True, exclude_none=True)
+    times = {f"{name}_at": person.at if name in said else None for name in _FIELDS}
+    return person.profile.model_dump() | times
 
 
 async def _keep_consents(database: Database, db: AsyncConnection, people: list[Person]) -> None:
@@ -50,23 +57,6 @@ async def _keep_consents(database: Database, db: AsyncConnection, people: list[P
         await db.execute(database.insert(consents).on_conflict_do_nothing(), rows)
 
 
-async def _not_forgotten(db: AsyncConnection, people: list[Person]) -> list[Person]:
-    """Those who have not been forgotten since they said it."""
-    if not people:
-        return []
-    who = sorted({person.profile.customer_id for person in people})
-    for customer_id in who:
-        await lock_customer(db, customer_id)
-    about = select(customer_details.c.customer_id, customer_details.c.forgotten_at)
-    found = await db.execute(about.where(customer_details.c.customer_id.in_(who)))
-    forgotten = {str(name): at for name, at in found if at is not None}
-    return [
-        person
-        for person in people
-        if (at := forgotten.get(person.profile.customer_id)) is None or at < person.at
-    ]
-
-
 def _rounds(people: list[Person]) -> Iterator[list[Person]]:
     """No statement may change a row twice, so each round has every customer at most once."""
     left = people
@@ -77,34 +67,30 @@ def _rounds(people: list[Person]) -> Iterator[list[Person]]:
         left = [person for person in left if id(person) not in taken]
 
 
-async def _news(database: Database, db: AsyncConnection, people: list[Person]) -> list[Person]:
-    """Those of whom nothing newer is known; from now on, this is the last word on them."""
-    rows = [{"customer_id": person.profile.customer_id, "told_at": person.at} for person in people]
-    found = await db.execute(_unless_newer(database.is_sqlite), rows)
-    known = {str(row[0]) for row in found}
-    return [person for person in people if person.profile.customer_id in known]
+async def _not_forgotten(database: Database, db: AsyncConnection, people: list[Person]) -> list[Person]:
+    """Those who did not ask to be forgotten since. Their birthdays are written with the same statement."""
+    rows = [
+        {
+            "customer_id": person.profile.customer_id,
+            "told_at": person.at,
+            "birthday": person.birthday,
+            "birthday_at": person.at if person.birthday else None,
+        }
+        for person in people
+    ]
+    found = await db.execute(_unless_forgotten(database.is_sqlite), rows)
+    welcome = {str(row[0]) for row in found}
+    return [person for person in people if person.profile.customer_id in welcome]
 
 
 @cache
-def _unless_newer(is_sqlite: bool) -> ReturningInsert[Any]:
-    told, forgotten = customer_details.c.told_at, customer_details.c.forgotten_at
+def _unless_forgotten(is_sqlite: bool) -> ReturningInsert[Any]:
+    details = customer_details.c
     statement = insert_into(customer_details, is_sqlite)
-    at = statement.excluded.told_at
-    newer = or_(told.is_(None), told <= at) & or_(forgotten.is_(None), forgotten < at)
-    key = customer_details.c.customer_id
-    written = statement.on_conflict_do_update(index_elements=[key], set_={"told_at": at}, where=newer)
-    return written.returning(key)
-
-
-async def _keep_profiles(database: Database, db: AsyncConnection, profiles: list[Profile]) -> None:
-    """Only what was said is written over what is there: a default is nobody's word."""
-    alike: defaultdict[frozenset[str], list[dict[str, Any]]] = defaultdict(list)
-    for profile in profiles:
-        said = frozenset(profile.model_dump(exclude_unset=True, exclude_none=True))
-        alike[said].append(profile.model_dump())
-    for names, rows in alike.items():
-        key = (customers.c.customer_id,)
-        await db.execute(overwriting(database.is_sqlite, customers, names, key), rows)
+    written = merged(statement, customer_details, (("birthday", "birthday_at"), ("told_at", "told_at")))
+    welcome = or_(details.forgotten_at.is_(None), details.forgotten_at < statement.excluded.told_at)
+    key = details.customer_id
+    return statement.on_conflict_do_update(index_elements=[key], set_=written, where=welcome).returning(key)
 
 
 class People(Database):

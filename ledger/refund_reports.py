@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from journey.refunds import IN_DOUBT, RefundState
 from ledger.money_tables import payments, refunds, refunds_elsewhere
-from ledger.payments import Payment, Payments, Seen
+from ledger.payments import Payment, Payments, Seen, lock_money
 from ledger.returns import ReturnRow, Returns
 
 _NOT_OVER = (*IN_DOUBT, RefundState.PENDING, RefundState.REQUIRES_ACTION)
@@ -54,6 +54,22 @@ class RefundReports(Payments, Returns):
             return "no order here was paid by it", []
         told = "taken over" if news else "known already"
         return told, await self.waiting_returns(payment.order_id)
+
+    async def settle_capture(self, body: dict[str, Any]) -> str:
+        """Take over a `capture_reported` deed: what was captured only ever grows, so that it may be repeated
+        and come in any order. What came of it."""
+        payment_ids = [str(each) for each in body["payments"]]
+        payment = await self.payment_by(str(body["provider"]), payment_ids)
+        if payment is None:
+            return "no order here was paid by it"
+        if payment.currency != body["currency"]:
+            return "it is in another currency than the payment"
+        captured = int(body["captured"])
+        more = (payments.c.order_id == payment.order_id) & (payments.c.captured < captured)
+        async with self.writing() as db:
+            await lock_money(db, payment.order_id)
+            raised = await db.execute(update(payments).where(more).values(captured=captured))
+        return "taken over" if raised.rowcount else "known already"
 
     async def unsettled_payments(self, provider: str) -> list[Payment]:
         """Payments with a refund whose end the provider has not told."""

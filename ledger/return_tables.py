@@ -49,7 +49,7 @@ papers = Table(
     Column("kind", String(20), nullable=False),
     Column("provider", String(40), nullable=False),
     Column("provider_id", String(200)),
-    Column("tracking_number", String(100)),
+    Column("tracking_number", String(100), index=True),
     Column("carrier", String(100)),
     Column("media_type", String(60)),
     Column("content", LargeBinary),

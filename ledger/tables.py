@@ -40,6 +40,7 @@ customers = Table(
     Column("locale", String(40), nullable=False),
     Column("zone", String(64), nullable=False),
     Column("country", String(2)),
+    *(Column(f"{name}_at", Moment) for name in ("email", "name", "phone", "locale", "zone", "country")),
 )
 
 orders = Table(
@@ -50,6 +51,7 @@ orders = Table(
     Column("placed_at", Moment, nullable=False),
     Column("recipient", Text),
     Column("address", Document, nullable=False),
+    *(Column(name, Moment) for name in ("told_at", "recipient_at", "address_at")),
 )
 
 sends = Table(

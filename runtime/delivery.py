@@ -12,10 +12,12 @@ from temporalio.service import RPCError, RPCStatusCode
 from journey.facts import OrderPlaced
 from journey.own_returns import OursToTell
 from journey.playbook import Playbook
+from journey.return_contract import ReturnMoved
 from journey.return_facts import FACTS as RETURN_FACTS
 from ledger import Ledger
 from ledger.inbox import InboxRow, InboxState, Verdict
-from ledger.incoming import PLACE, Deed
+from ledger.incoming import PLACE, UNPAID, Deed
+from ledger.tracking import Tracked
 from runtime.orders import (
     Reported,
     UnknownOrder,
@@ -91,14 +93,14 @@ class Delivery:
     async def of(self, client: Client, row: InboxRow) -> Verdict:
         """Deliver a row. Raises `TemporalIsAway`; anything else that is raised is the row's own trouble."""
         try:
-            order_id, deeds = await self._addressed(row)
-            if await self._is_full(client, order_id):
-                return again(row, self.now(), "its journey has much to read first", seconds=2)
-            if deeds[0].kind in RETURN_FACTS:
-                return await self._of_return(client, row, order_id)
-            deeds, refusals = await self._ours_to_take(row.number, order_id, deeds)
-            told = await self._deliver(client, order_id, deeds) if deeds else []
-            reason = "; ".join([*told, *refusals])
+            whose = await self._addressed(row)
+            for order_id, _ in whose:
+                if await self._is_full(client, order_id):
+                    return again(row, self.now(), "its journey has much to read first", seconds=2)
+            told: list[str] = []
+            for order_id, deeds in whose:
+                told += await self._told(client, row.number, order_id, deeds)
+            reason = "; ".join(dict.fromkeys(told))
             return Verdict(number=row.number, state=InboxState.DISPATCHED, reason=reason)
         except UnknownOrder:
             return _waiting(row, self.now())
@@ -113,15 +115,23 @@ class Delivery:
             # The state that it finds wrong may be that of a run which is just beginning or going on.
             return again(row, self.now(), reason, counts=True)
 
-    async def _addressed(self, row: InboxRow) -> tuple[str, tuple[Deed, ...]]:
-        """Whose it is. A carrier knows only the number of its parcel. Raises `UnknownOrder`."""
+    async def _addressed(self, row: InboxRow) -> list[tuple[str, tuple[Deed, ...]]]:
+        """Whose it is. A carrier knows only the number of its parcel, which may have things of several
+        orders in it. Raises `UnknownOrder`."""
         if row.order_id is not None:
-            return row.order_id, row.deeds
-        found = await self.ledger.parcel_of(row.tracking_number or "")
-        if found is None:
+            return [(row.order_id, row.deeds)]
+        found = await self.ledger.tracked(row.tracking_number or "", row.received_at)
+        whose = [(each.order_id, _about(each, row.deeds)) for each in found]
+        if not any(deeds for _, deeds in whose):
             raise UnknownOrder(row.tracking_number)
-        order_id, parcel_id = found
-        return order_id, tuple(_of_parcel(deed, parcel_id) for deed in row.deeds)
+        return [(order_id, deeds) for order_id, deeds in whose if deeds]
+
+    async def _told(self, client: Client, number: int, order_id: str, deeds: tuple[Deed, ...]) -> list[str]:
+        if deeds[0].kind in RETURN_FACTS:
+            return [await self._of_return(client, order_id, deeds[0])]
+        deeds, refusals = await self._ours_to_take(number, order_id, deeds)
+        told = await self._deliver(client, order_id, deeds) if deeds else []
+        return [*told, *refusals]
 
     async def _ours_to_take(
         self, number: int, order_id: str, deeds: tuple[Deed, ...]
@@ -147,21 +157,19 @@ class Delivery:
         self._delivered[order_id] += len(deeds)
         return list(dict.fromkeys(told))
 
-    async def _of_return(self, client: Client, row: InboxRow, order_id: str) -> Verdict:
+    async def _of_return(self, client: Client, order_id: str, deed: Deed) -> str:
         """What happened to a return goes to the return's own journey."""
-        kind, body = row.deeds[0].kind, row.deeds[0].body
-        return_id = str(body["return_id"])
+        return_id = str(deed.body["return_id"])
         try:
-            await report_return_fact(client, order_id, return_id, kind, body)
+            await report_return_fact(client, order_id, return_id, deed.kind, deed.body)
         except UnknownReturn:
             known = await self.ledger.return_row(order_id, return_id)
             if known is None or known.closed_at is None:
                 if known is not None:
                     await start_again(client, self.ledger, known, self.playbook)
                 raise UnknownOrder(order_id) from None
-            reason = "the return is over; it changes nothing"
-            return Verdict(number=row.number, state=InboxState.DISPATCHED, reason=reason)
-        return Verdict(number=row.number, state=InboxState.DISPATCHED, reason=str(Reported.RECORDED))
+            return "the return is over; it changes nothing"
+        return str(Reported.RECORDED)
 
     async def _placed(self, client: Client, deeds: tuple[Deed, ...]) -> str:
         """Start the journey, with the first fact if there is one: signal-with-start."""
@@ -213,10 +221,35 @@ def parked(row: InboxRow, reason: str) -> Verdict:
 
 def _waiting(row: InboxRow, now: datetime) -> Verdict:
     age = now - row.received_at
+    if age >= ORDER_PATIENCE and _was_never_paid(row):
+        reason = "cancelled before it was paid"
+        return Verdict(number=row.number, state=InboxState.DISPATCHED, reason=reason)
     if age >= ORDER_PATIENCE:
         return parked(row, "nobody placed this order here")
     # Seldom and seldomer: the order itself wakes it when it comes.
     return again(row, now, "waits for its order", seconds=max(2.0, min(age.total_seconds() / 4, 600)))
+
+
+def _about(whose: Tracked, deeds: tuple[Deed, ...]) -> tuple[Deed, ...]:
+    """What a carrier tells of a number, as facts about the parcel, or about the return that comes back in
+    it. When that is expected to arrive is of no use to it."""
+    if whose.return_id is not None:
+        return tuple(_of_return(deed, whose.return_id) for deed in deeds if deed.kind in _MOVED)
+    return tuple(_of_parcel(deed, str(whose.parcel_id)) for deed in deeds if deed.kind not in RETURN_FACTS)
+
+
+_MOVED = ("parcel_moved", "return_moved")
+
+
+def _of_return(deed: Deed, return_id: str) -> Deed:
+    told = {name: value for name, value in deed.body.items() if name in ReturnMoved.model_fields}
+    return Deed(kind="return_moved", body={**told, "return_id": return_id})
+
+
+def _was_never_paid(row: InboxRow) -> bool:
+    """Whether it only calls off what was not paid. The order has had its time to come: its topics arrive in
+    any order, and who pays on delivery is sent the goods unpaid."""
+    return all(deed.kind == "order_cancelled" and deed.body.get("reason") == UNPAID for deed in row.deeds)
 
 
 def _of_parcel(deed: Deed, parcel_id: str) -> Deed:

@@ -15,6 +15,7 @@ from temporalio.client import Client
 
 from ledger import incoming
 from ledger.inbox import InboxRow, InboxState, Verdict
+from ledger.parked import to_hand_over
 from runtime import unbegun
 from runtime.delivery import Delivery, TemporalIsAway, again, is_away, parked
 from runtime.returns import UnknownReturn, report_return_fact
@@ -121,14 +122,18 @@ class Dispatcher:
                 case incoming.ERASE:
                     return await self._forgotten(client, row)
                 case incoming.EXPORT:
-                    return parked(row, f"{_customers(row)}: hand over what is known of them")
+                    return parked(row, to_hand_over(row.deeds))
                 case incoming.SHOP:
                     return parked(row, f"{row.deeds[0].body['shop']} has left: all its customers are to go")
+                case incoming.GONE:
+                    return await self._gone(row)
                 case incoming.MAIL:
                     event_id = str(row.deeds[0].body["event_id"])
                     return _done(row, await self._ledger.settle_mail(event_id, self._now()))
                 case incoming.REFUND:
                     return await self._refunded(client, row)
+                case incoming.CAPTURE:
+                    return await self._captured(row)
                 case _:
                     return await self._delivery.of(client, row)
         except (TemporalIsAway, ConnectionError):
@@ -151,6 +156,29 @@ class Dispatcher:
         await self._ledger.provider_event_handled(str(body["provider"]), str(body["event_id"]), self._now())
         return _done(row, told)
 
+    async def _captured(self, row: InboxRow) -> Verdict:
+        body = row.deeds[0].body
+        told = await self._ledger.settle_capture(body)
+        await self._ledger.provider_event_handled(str(body["provider"]), str(body["event_id"]), self._now())
+        return _done(row, told)
+
+    async def _gone(self, row: InboxRow) -> Verdict:
+        """Nothing is done by itself: shops tidy up, and the topic, which tells what it was, is not signed."""
+        match row.deeds[0].body:
+            case {"customer": number} if await self._ledger.profile(f"woo-{number}") is not None:
+                return parked(
+                    row, f"woo-{number}: the shop deleted the account; forget them, if they want it"
+                )
+            case {"order": order_id} if await self._is_live(order_id):
+                return parked(
+                    row, f"order {order_id} was deleted in the shop: cancel it here, or let it go on"
+                )
+        return _done(row, "it is not here")
+
+    async def _is_live(self, order_id: str) -> bool:
+        known = await self._ledger.order(order_id) is not None
+        return known and await self._ledger.journey(order_id) is None
+
     async def _forgotten(self, client: Client, row: InboxRow) -> Verdict:
         if self._erase is None:
             return parked(row, "nobody here can forget a customer")
@@ -159,10 +187,6 @@ class Dispatcher:
         except ConnectionError:
             raise TemporalIsAway from None
         return _done(row, "; ".join(dict.fromkeys(told)))
-
-
-def _customers(row: InboxRow) -> str:
-    return ", ".join(str(deed.body["customer_id"]) for deed in row.deeds)
 
 
 def _done(row: InboxRow, reason: str) -> Verdict:

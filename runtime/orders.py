@@ -196,11 +196,11 @@ async def order_status(client: Client, ledger: Ledger, order_id: str) -> Journey
 
     Raises `UnknownOrder`, and `ConnectionError` when no worker answers.
     """
-    if not await runs(client, order_id):
-        if (ended := await ledger.journey(order_id)) is None:
-            raise UnknownOrder(order_id)
-        return describe_ending(ended)
     with answering(order_id):
+        if not await runs(client, order_id):
+            if (ended := await ledger.journey(order_id)) is None:
+                raise UnknownOrder(order_id)
+            return describe_ending(ended)
         journey = handle(client, order_id)
         return await answered(lambda: journey.query(OrderJourney.status, rpc_timeout=ANSWER_WITHIN))
 

@@ -53,9 +53,18 @@ async def request_return(  # noqa: PLR0913, PLR0917
     request may have been granted all the same, and asking again with the same id tells.
     """
     ended = await ledger.journey(order_id)
-    if ended is not None:
-        asked = _Asked(request, playbook, now or datetime.now(UTC))
-        return await _alone(client, ledger, ended, asked)
+    if ended is None:
+        try:
+            return await _of_its_journey(client, order_id, request)
+        except UnknownOrder:
+            # It may have closed since we looked.
+            ended = await ledger.journey(order_id)
+            if ended is None:
+                raise
+    return await _alone(client, ledger, ended, _Asked(request, playbook, now or datetime.now(UTC)))
+
+
+async def _of_its_journey(client: Client, order_id: str, request: ReturnRequest) -> ReturnDecision:
     with answering(order_id), _refusing():
         decision: ReturnDecision = await handle(client, order_id).execute_update(
             "request_return", request, result_type=ReturnDecision, rpc_timeout=ANSWER_WITHIN

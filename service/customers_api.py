@@ -13,6 +13,7 @@ from ledger.incoming import ERASE, Deed, Incoming
 from ledger.keys import Scope
 from service.access import KeyedRoute, needs
 from service.answers import Accepted, errors
+from service.clocks import ahead
 from service.doors import TheDoors
 from service.examples import CUSTOMER
 from service.neworder import CustomerDetails
@@ -34,7 +35,10 @@ async def keep(
     doors: TheDoors,
 ) -> Accepted:
     """Merged into what is there: what you leave out stays as it was. Consent is added to the record."""
-    await doors.ledger.keep_person(details.person(customer_id, datetime.now(UTC)))
+    now = datetime.now(UTC)
+    if problem := ahead(details.dated(), now):
+        raise HTTPException(422, problem)
+    await doors.ledger.keep_person(details.person(customer_id, now).by(now))
     return Accepted(result="accepted")
 
 
@@ -85,8 +89,11 @@ async def receipt(customer_id: CustomerId, doors: TheDoors) -> Erasure:
     "/{customer_id}/export",
     summary="Everything that is kept about a customer",
     dependencies=[needs(Scope.CUSTOMERS_READ)],
-    responses=errors(401, 403, 422),
+    responses=errors(401, 403, 404, 422),
 )
 async def export(customer_id: CustomerId, doors: TheDoors) -> dict[str, list[dict[str, Any]]]:
-    """Personal: hand it to nobody but the customer."""
-    return await doors.ledger.export_customer(customer_id)
+    """Table by table. Personal: hand it to nobody but the customer."""
+    found = await doors.ledger.export_customer(customer_id)
+    if not any(found.values()):
+        raise HTTPException(404, "nothing is kept about a customer of this id")
+    return found

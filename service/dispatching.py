@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 
 import structlog
 from temporalio.client import Client
@@ -26,9 +27,13 @@ from runtime.logs import configure_logs, configure_telemetry
 from runtime.playbooks import load_playbook
 from runtime.reach import Reach as Looking
 from runtime.settings import Settings, read_settings
+from runtime.tidying import Tidying
 
 Poke = Callable[[], None]
 """Says that something has come in."""
+
+KEEP = timedelta(days=400)
+"""For how long events are kept whole that had their effect; as long as Temporal keeps a journey."""
 
 AGAIN = 1.0
 """Seconds until a dispatcher that died is started again."""
@@ -38,8 +43,10 @@ END_WITHIN = 15.0
 
 
 @asynccontextmanager
-async def dispatcher_within(ledger: Ledger, reach: Reach, playbook: Playbook) -> AsyncIterator[Poke]:
-    """A dispatcher in this process."""
+async def dispatcher_within(
+    ledger: Ledger, reach: Reach, playbook: Playbook, keep: timedelta = KEEP
+) -> AsyncIterator[Poke]:
+    """A dispatcher in this process, and who keeps the inbox small."""
 
     async def erase(client: Client, customer_id: str) -> str:
         await forget(client, ledger, customer_id)
@@ -47,9 +54,11 @@ async def dispatcher_within(ledger: Ledger, reach: Reach, playbook: Playbook) ->
 
     dispatcher = Dispatcher(Delivery(ledger, playbook), reach, erase=erase)
     running = asyncio.create_task(dispatcher.run())
+    tidying = asyncio.create_task(Tidying(ledger, keep).run())
     try:
         yield dispatcher.poke
     finally:
+        tidying.cancel()
         dispatcher.end()
         with suppress(TimeoutError):
             await asyncio.wait_for(running, END_WITHIN)
@@ -115,7 +124,8 @@ async def dispatch(settings: Settings) -> None:
     looking = Looking(settings.home)
     watching = asyncio.create_task(looking.run())
     try:
-        async with dispatcher_within(ledger, looking, load_playbook(settings.playbook)) as poke:
+        playbook, keep = load_playbook(settings.playbook), timedelta(days=settings.inbox_days)
+        async with dispatcher_within(ledger, looking, playbook, keep) as poke:
             lines = await _standard_input()
             while await lines.read(1024):
                 poke()

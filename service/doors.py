@@ -11,6 +11,7 @@ from journey.playbook import Playbook
 from ledger import Ledger
 from service.intake import Intake
 from service.links import Links
+from service.sources.all import SOURCES, Sources
 
 LARGEST_BODY = 1_000_000
 """Bytes. The largest posts are mail providers' batches of events."""
@@ -27,6 +28,7 @@ class Doors:
     secrets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     largest_body: int = LARGEST_BODY
     links: Links | None = None
+    sources: Sources = field(default_factory=lambda: SOURCES)
 
 
 async def _doors(request: Request) -> Doors:

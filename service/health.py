@@ -45,7 +45,7 @@ async def live() -> Live:
 async def ready(doors: TheDoors) -> Ready:
     try:
         async with asyncio.timeout(3):
-            counts = await doors.ledger.count_inbox()
+            counts = await doors.ledger.count_open_inbox()
             warnings = await doors.ledger.reconcile_warnings() + await doors.ledger.erasure_warnings()
     except Exception:
         raise HTTPException(503, "the ledger does not answer") from None

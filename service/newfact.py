@@ -3,7 +3,7 @@ carrier, whose words are taken as they come."""
 
 import re
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -12,9 +12,7 @@ from fastapi import Depends, HTTPException, Request
 from journey.facts import CARRIER_STATUSES, KINDS
 from journey.return_facts import FACTS
 from journey.wording import did_you_mean
-
-AHEAD = timedelta(days=1)
-"""How far ahead a fact may lie, for clocks that are wrong. What happened cannot lie in the future."""
+from service.clocks import Dated, ahead
 
 _MOMENTS = ("at", "placed_at", "expected", "ship_by", "deliver_by")
 _A_DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -67,11 +65,12 @@ def _in_words(data: dict[str, Any]) -> None:
 
 def _not_ahead(data: dict[str, Any]) -> None:
     try:
-        ahead = datetime.fromisoformat(str(data.get("at"))) - datetime.now(UTC)
+        at = datetime.fromisoformat(str(data.get("at")))
+        late = ahead([Dated("at", at)], datetime.now(UTC))
     except (ValueError, TypeError):
         return  # the model says what is wrong with it
-    if ahead > AHEAD:
-        raise ValueError("at: lies more than a day ahead; it should be when it happened")
+    if late:
+        raise ValueError(late)
 
 
 OF_ORDERS = KINDS - {"order_placed"}

@@ -1,5 +1,6 @@
 """An order as a shop's back-end tells of it: the order, when it was paid, and who bought it."""
 
+from collections.abc import Iterator
 from datetime import date
 from typing import Literal
 
@@ -13,6 +14,7 @@ from ledger.incoming import Consent, Deed, Person
 from ledger.orders import OrderPointer
 from ledger.payments import Payment
 from runtime.languages import Language
+from service.clocks import WORD_AHEAD, Dated
 
 
 class CustomerDetails(Model):
@@ -26,6 +28,11 @@ class CustomerDetails(Model):
     country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$", description="ISO 3166-1.")
     birthday: date | None = None
     consent: Consent | None = Field(default=None, description="To marketing; when and where it was given.")
+
+    def dated(self, within: str = "") -> Iterator[Dated]:
+        """The times in it, by the names of their fields."""
+        if self.consent is not None:
+            yield Dated(f"{within}consent.at", self.consent.at, WORD_AHEAD)
 
     def person(self, customer_id: str, at: Instant, **otherwise: str) -> Person:
         """What is told here, with other words where nothing was said."""
@@ -61,6 +68,11 @@ class NewOrder(Order):
     )
     recipient: OneLine | None = Field(default=None, description="Who receives it, if somebody else.")
     address: tuple[OneLine, ...] = Field(default=(), max_length=10, description="Its lines, as on a label.")
+
+    def dated(self) -> Iterator[Dated]:
+        """The times in it, by the names of their fields."""
+        yield Dated("placed_at", self.placed_at)
+        yield from self.customer.dated("customer.")
 
     def placed(self, source: str) -> OrderPlaced:
         """The fact that starts the journey."""

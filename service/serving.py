@@ -24,6 +24,7 @@ from service.dispatching import Poke, dispatcher_beside, dispatcher_within
 from service.doors import Doors
 from service.intake import Intake
 from service.links import links_of
+from service.sources.all import sources_of
 
 STOP_WITHIN = 15
 """Seconds that requests under way have when the service is asked to stop."""
@@ -54,7 +55,8 @@ async def open_doors(
     """Everything behind the routes, at work."""
     async with Intake(ledger, poke) as intake:
         secrets, links = settings.secrets(), links_of(settings)
-        yield Doors(ledger, intake, reach, playbook, secrets, settings.largest_body, links)
+        sources = sources_of(settings)
+        yield Doors(ledger, intake, reach, playbook, secrets, settings.largest_body, links, sources)
 
 
 async def serve(settings: Settings) -> None:

@@ -12,7 +12,6 @@ from starlette.responses import Response
 from ledger.incoming import Acceptance
 from service.answers import Accepted, errors
 from service.doors import Doors, TheDoors
-from service.sources.all import SOURCES
 from service.sources.source import Forged, NotReadable, Post, read
 
 
@@ -62,7 +61,7 @@ _BODY = {
 )
 async def receive(source: str, request: Request, doors: TheDoors) -> Accepted:
     """Verified on its raw bytes, committed to the inbox, then answered. It does not depend on Temporal."""
-    found, secrets = SOURCES.get(source), doors.secrets.get(source)
+    found, secrets = doors.sources.get(source), doors.secrets.get(source)
     if found is None or not secrets:
         raise HTTPException(404, "no such source is switched on")
     headers = {name.lower(): value for name, value in request.headers.items()}

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import starter
 from tests import crashes
+from tests.conftest import free_port
 from tests.world import ROOT
 
 PATIENCE = 150.0
@@ -37,12 +38,19 @@ class Answer(NamedTuple):
         return line
 
 
+def keep_a_port(home: Path) -> None:
+    """A server that is started in this home takes a port of its own: tests that run beside it would all
+    begin at the usual one. The process is none that can exist."""
+    (home / "server.json").write_text(json.dumps({"pid": 2**22 + 1, "port": free_port()}))
+
+
 class CommandLine:
     """The command line, with a home of its own."""
 
     def __init__(self, home: Path) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.home = home
+        keep_a_port(home)
         ours = ("TEMPORAL_", "THEREAFTER_")
         clean = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
         self.environment = {**clean, "THEREAFTER_HOME": str(home), "COLUMNS": "200"}

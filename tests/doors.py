@@ -30,6 +30,7 @@ from service.serving import doors_within
 STANDARD = "whsec_" + base64.b64encode(b"a key of thirty-two random bytes").decode()
 STANDARD_BEFORE = "whsec_" + base64.b64encode(b"the key from before the rotation").decode()
 SECRET = "a platform's secret"
+STRIPE = "whsec_of_the_tests"
 MAIL_KEY = ec.generate_private_key(ec.SECP256R1())
 MAIL_PUBLIC = base64.b64encode(
     MAIL_KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -47,7 +48,7 @@ SECRETS = {
     "woocommerce_secret": SECRET,
     "easypost_secret": SECRET,
     "aftership_secret": SECRET,
-    "stripe_secret": SECRET,
+    "stripe_secret": STRIPE,
     "sendgrid_secret": MAIL_PUBLIC,
 }
 
@@ -125,7 +126,7 @@ def signed(source: str, body: bytes, *, at: float | None = None, key: str | None
         case "aftership":
             return {"aftership-hmac-sha256": _base64_mac(key or SECRET, body)}
         case "stripe":
-            mac = hmac.new((key or SECRET).encode(), f"{now}.".encode() + body, hashlib.sha256).hexdigest()
+            mac = hmac.new((key or STRIPE).encode(), f"{now}.".encode() + body, hashlib.sha256).hexdigest()
             return {"Stripe-Signature": f"t={now},v1={'0' * 64},v1={mac},v0=x"}
         case "sendgrid":
             other = ec.generate_private_key(ec.SECP256R1()) if key else MAIL_KEY

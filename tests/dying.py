@@ -48,7 +48,7 @@ def dies(doing: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> bo
     """Do it in a process of its own; whether it died at its point (it may not have come that far)."""
     process = _PROCESSES.Process(target=_main, args=(doing, *arguments))
     process.start()
-    process.join(30)
+    process.join(120)
     assert process.exitcode in (0, DIED), process.exitcode
     return process.exitcode == DIED
 

@@ -236,6 +236,23 @@ def woocommerce_order(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def woocommerce_account(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": 25,
+        "date_created_gmt": "2026-01-05T10:00:00",
+        "date_modified_gmt": "2026-03-30T10:00:00",
+        "email": ANN,
+        "first_name": "Ann",
+        "last_name": "Planted",
+        "role": "customer",
+        "username": "ann.planted",
+        "billing": {"phone": "+43 1 5550142", "country": "AT"},
+        "shipping": {},
+        "is_paying_customer": True,
+        "meta_data": [],
+    } | changes
+
+
 WOOCOMMERCE_PING = b"webhook_id=17"
 
 

@@ -17,5 +17,7 @@ async def replay(history: WorkflowHistory) -> None:
         workflows=[OrderJourney, ReturnJourney, Erasure, Reconciliation],
         data_converter=DATA_CONVERTER,
         workflow_runner=build_sandbox(),
+        # Otherwise a workflow task that takes two seconds counts as a deadlock, on a busy machine as well.
+        debug_mode=True,
     )
     await replayer.replay_workflow(history)

@@ -1,16 +1,23 @@
 """The command line as a shop's engineer uses it: answers, exit codes, and one clear line for each mistake."""
 
+import asyncio
 import json
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ledger import Ledger
+from ledger.inbox import InboxState, Verdict
+from ledger.incoming import EXPORT, Deed
 from tests.command_line import PATIENCE, CommandLine
+from tests.sending import NOON
+from tests.test_inbox import event
 from tests.world import ROOT
 
 ORDERS = ROOT / "examples" / "orders"
@@ -236,6 +243,32 @@ def test_an_unreachable_temporal_is_named(alone: CommandLine, tmp_path: Path) ->
     for command in (("status", "A1"), ("health",)):
         line = alone(*command).complaint(3)
         assert line == "TEMPORAL_ADDRESS: 127.0.0.1:9: nobody listens there"
+
+
+def test_what_is_parked_can_be_ended_by_a_person_with_a_reason(alone: CommandLine) -> None:
+    async def parked() -> None:
+        ledger = await Ledger.open(f"sqlite+aiosqlite:///{alone.home / 'ledger.db'}")
+        wishes = tuple(Deed(kind=EXPORT, body={"customer_id": each}) for each in ("c_none", "c_nobody"))
+        await ledger.accept([event(problem="unreadable", raw="{}", deeds=()), event(2, deeds=wishes)], NOON)
+        rows = await ledger.claim_inbox(9, NOON, timedelta(minutes=1))
+        verdicts = [Verdict(number=row.number, state=InboxState.PARKED, reason="ask") for row in rows]
+        await ledger.settle_inbox(verdicts, NOON)
+        await ledger.close()
+
+    asyncio.run(parked())
+    [first, second] = [
+        json.loads(line)["number"] for line in alone("inbox", "list", "--json").out.splitlines()
+    ]
+    words = ("inbox", "close", second, "--by", "op_mia", "--json", "--reason")
+    assert "--reason" in alone(*words, "ann@shop.example").complaint(2)
+    assert alone(*words, "a test shop").json() == {"closed": [second], "not_parked": []}
+    assert alone(*words, "a test shop").code == 1
+    for customer, code in (("c_none", 0), ("c_nobody", 0), ("c_nobody", 4)):
+        told = alone("customers", "export", customer)
+        assert (told.code, "nothing is kept about them" in told.err) == (code, True)
+    assert alone("inbox", "list", "--json").out == ""
+    assert "handed over" in alone("inbox", "list", "--all").out
+    assert first
 
 
 def test_help_is_given() -> None:

@@ -71,11 +71,36 @@ def test_a_misspelt_key_would_be_found(compose: dict[str, Any]) -> None:
     assert _problems(broken) == ["$.services.worker"]
 
 
-def test_every_variable_of_the_worker_is_one_that_is_read(compose: dict[str, Any]) -> None:
-    environment = compose["services"]["worker"]["environment"]
+@pytest.mark.parametrize("program", ["worker", "service"])
+def test_every_variable_of_a_program_is_one_that_is_read(compose: dict[str, Any], program: str) -> None:
+    environment = compose["services"][program]["environment"]
     assert _unknown_settings(environment) == set()
     assert _unknown_to_temporal(environment) == set()
     assert {name.split("_")[0] for name in environment} == {"THEREAFTER", "TEMPORAL"}
+
+
+def _secret_settings() -> set[str]:
+    fields = Settings.model_fields.items()
+    return {f"THEREAFTER_{name.upper()}" for name, field in fields if "SecretStr" in str(field.annotation)}
+
+
+_OF_THE_DOORS = re.compile(r"THEREAFTER_([A-Z]+_SECRET|LINK_KEY)(_PREVIOUS)?")
+_OF_BOTH = re.compile(
+    r"THEREAFTER_(ADDRESS_KEY(_PREVIOUS)?|LINK_KEY|SHOPIFY_SECRET|WOOCOMMERCE_\w+_(META|LOCALE))"
+)
+"""The worker signs links, and asks Shopify by the app's secret; both read what WooCommerce says."""
+
+
+def test_every_secret_reaches_the_program_that_needs_it_so_that_none_is_rotated_in_vain(
+    compose: dict[str, Any],
+) -> None:
+    known = _secret_settings() | {f"THEREAFTER_{name.upper()}" for name in Settings.model_fields}
+    both = {name for name in known if _OF_BOTH.fullmatch(name)}
+    doors = {name for name in _secret_settings() if _OF_THE_DOORS.fullmatch(name)}
+    needed = {"service": doors | both, "worker": (_secret_settings() - doors) | both}
+    assert len(doors) == 16
+    for program, names in needed.items():
+        assert names - set(compose["services"][program]["environment"]) == set(), program
 
 
 def test_a_variable_that_nobody_reads_would_be_found() -> None:

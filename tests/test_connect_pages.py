@@ -14,21 +14,27 @@ import pytest_asyncio
 import worker
 from ledger import Ledger
 from ledger.inbox import InboxState
-from tests.doors import SECRET, STANDARD, open_world, until
+from tests.doors import SECRET, STANDARD, STRIPE, open_world, until
 from tests.fakes.shopify import FakeShopify
 from tests.fakes.woocommerce import FakeWooCommerce
 from tests.lost_webhooks import shop_of
 from tests.test_readme import PAGES
-from tests.world import dev_world
+from tests.world import dev_world, short_playbook
 
 ROOT = Path(__file__).parent.parent
 DOCS = {
     "connect-your-own": ["order_placed", "parcel_shipped", "parcel_moved"],
     "connect-shopify": ["order_placed"],
     "connect-woocommerce": ["order_placed"],
+    "connect-providers": [
+        *("order_placed", "parcel_shipped", "parcel_moved", "parcel_moved", "capture_reported"),
+    ],
 }
 
 PREAMBLE = ". .venv/bin/activate"
+
+EXAMPLE = "1005"
+"""The order of `examples/orders/consumable`."""
 
 PATIENCE = 240
 """Seconds that a page may take, on a machine that is busy with other tests too."""
@@ -67,10 +73,7 @@ def _blocks(page: str) -> list[tuple[str, str]]:
 
 def _script(page: str) -> str:
     """The page as one script of the shell."""
-    parts = [
-        code if kind == "sh" else f"python - <<'END_OF_PYTHON'\n{code}END_OF_PYTHON\n"
-        for kind, code in _blocks(page)
-    ]
+    parts = [code if kind == "sh" else _python(code) for kind, code in _blocks(page)]
     return "set -eu\n" + "\n".join(parts)
 
 
@@ -82,6 +85,12 @@ def _checkout(folder: Path) -> Path:
         (checkout / path.name).symlink_to(path)
     (checkout / ".venv").symlink_to(sys.prefix)
     return checkout
+
+
+def _python(code: str) -> str:
+    # A process that used the SDK can abort while the interpreter exits, after all its work is done.
+    end = "import os, sys\nsys.stdout.flush()\nos._exit(0)\n"
+    return f"python - <<'END_OF_PYTHON'\n{code}{end}END_OF_PYTHON\n"
 
 
 async def _run(script: str, checkout: Path, environment: dict[str, str]) -> str:
@@ -107,10 +116,11 @@ async def test_every_command_of_a_page_works(  # type: ignore[no-untyped-def]
     page: str, server, tmp_path: Path, shops: dict[str, dict[str, str]]
 ) -> None:
     async with (
-        dev_world(server, tmp_path) as shop,
+        # A block of the page may take longer than a journey of thirty fast days stays open.
+        dev_world(server, tmp_path, short_playbook(close="20000 days")) as shop,
         open_world(shop.ledger, lambda: shop.client, shop.playbook) as world,
     ):
-        shop.orders += ["A-1001", "820982911946154508", "727"]
+        shop.orders += ["A-1001", "P-1001", "820982911946154508", "727", EXAMPLE]
         script, checkout = _script(page), _checkout(tmp_path)
         if "temporal workflow signal" in script:
             # A person takes longer than the inbox to go on to the next block.
@@ -124,11 +134,16 @@ async def test_every_command_of_a_page_works(  # type: ignore[no-untyped-def]
             "THEREAFTER_STANDARD_SECRET": STANDARD,
             "THEREAFTER_SHOPIFY_SECRET": SECRET,
             "THEREAFTER_WOOCOMMERCE_SECRET": SECRET,
+            "THEREAFTER_EASYPOST_SECRET": SECRET,
+            "THEREAFTER_AFTERSHIP_SECRET": SECRET,
+            "THEREAFTER_STRIPE_SECRET": STRIPE,
             "TEMPORAL_ADDRESS": server.address,
             **shops.get(page, {}),
         }
         told = await _run(script, checkout, environment)
         assert told.count('"result":"accepted"') == len(DOCS[page])
+        switched_on = ["easypost", "aftership", "stripe", "sendgrid"] if page == "connect-providers" else []
+        assert re.findall(r"(\w+) 401\n", told) == switched_on
 
         async def delivered() -> bool:
             return await _dispatched(shop.ledger) == len(DOCS[page])

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,14 +18,20 @@ from tests.test_inbox import event
 
 
 def _children() -> set[int]:
-    """Processes of ours that are dispatchers."""
+    """Processes of ours that are dispatchers. Threads and processes may end while one looks."""
     found = set()
     for task in Path("/proc/self/task").iterdir():
-        for child in (task / "children").read_text().split():
-            words = Path(f"/proc/{child}/cmdline").read_bytes()
-            if b"service.dispatching" in words:
-                found.add(int(child))
+        with suppress(FileNotFoundError, ProcessLookupError):
+            for child in (task / "children").read_text().split():
+                if b"service.dispatching" in _words(child):
+                    found.add(int(child))
     return found
+
+
+def _words(process: str) -> bytes:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    return b""
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux to look at processes")

@@ -81,6 +81,36 @@ async def test_a_payment_may_be_told_after_its_order_and_only_one(world: World) 
     assert (money["captured"], money["left"], money["currency"]) == (2_490, 2_490, "EUR")
 
 
+async def test_an_order_told_again_with_another_address_is_the_newest_word_on_it(world: World) -> None:
+    first = order(recipient="Bo", address=["Street 1"])
+    moved = first | {"address": ["Street 2"], "customer": first["customer"] | {"email": "new@x.example"}}
+    for body, result in ((first, "accepted"), (moved, "accepted"), (moved, "repeated"), (first, "repeated")):
+        answer = await world.http.post("/v1/orders", json=body, headers=world.key)
+        assert (answer.status_code, answer.json()) == (202, {"result": result})
+        if body is first and result == "accepted":
+            # A word on the customer in between is older than the correction.
+            await world.http.put("/v1/customers/c_weber", json={"email": "old@x.example"}, headers=world.key)
+    profile, kept = await world.ledger.profile("c_weber"), await world.ledger.order("1001")
+    assert profile is not None
+    assert kept is not None
+    assert (profile.email, profile.name) == ("new@x.example", "Jonas Weber")
+    assert (kept.recipient, kept.address, kept.placed_at.isoformat()) == (
+        "Bo",
+        ("Street 2",),
+        first["placed_at"],
+    )
+    await world.http.put("/v1/customers/c_weber", json={"email": "newest@x.example"}, headers=world.key)
+    await world.http.post("/v1/orders", json=moved, headers=world.key)
+    profile = await world.ledger.profile("c_weber")
+    assert profile is not None
+    assert profile.email == "newest@x.example", "the same correction again is no newer word"
+    other = await world.http.post("/v1/orders", json=moved | {"country": "AT"}, headers=world.key)
+    assert (other.status_code, "order_changed" in other.json()["error"]) == (409, True)
+    assert [row.deeds[0].kind for row in await world.ledger.inbox_rows(InboxState.RECEIVED)] == [
+        "order_placed"
+    ]
+
+
 async def test_what_is_wrong_is_named_and_its_value_is_not(world: World) -> None:
     wrong = order(order_id="ann@shop.example", lines=[{"line_id": "l1", "quantity": 0}])
     answer = await world.http.post("/v1/orders", json=wrong, headers=world.key)
@@ -89,6 +119,29 @@ async def test_what_is_wrong_is_named_and_its_value_is_not(world: World) -> None
         assert field in answer.json()["error"]
     assert "ann@" not in answer.text
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
+async def test_a_time_that_has_not_come_yet_is_refused_by_its_field(world: World) -> None:
+    now = datetime.now(UTC)
+    soon, late = (now + timedelta(hours=20)).isoformat(), (now + timedelta(days=2)).isoformat()
+    yes = {"granted": True, "at": soon, "source": "checkout"}
+    buyer = {"customer_id": "c_9", "email": "a@x.example"}
+    for method, door, body, field in (
+        ("POST", "orders", order(placed_at=late), "placed_at"),
+        ("POST", "orders", order(customer=buyer | {"consent": yes}), "customer.consent.at"),
+        ("PUT", "customers/c_9", {"consent": yes}, "consent.at"),
+    ):
+        answer = await world.http.request(method, f"/v1/{door}", json=body, headers=world.key)
+        assert (answer.status_code, answer.json()["error"]) == (422, f"{field}: should not be later than now")
+    assert await world.ledger.consents_of("c_9") == []
+    # A clock that is a little ahead, or a zone that was mistaken, is no reason to lose an order.
+    placed = await world.http.post("/v1/orders", json=order(placed_at=soon), headers=world.key)
+    assert placed.status_code == 202
+    at = (now + timedelta(minutes=3)).isoformat()
+    await world.http.put("/v1/customers/c_9", json={"consent": yes | {"at": at}}, headers=world.key)
+    assert all(said.at <= datetime.now(UTC) for said in await world.ledger.consents_of("c_9"))
+    fact = await world.http.post("/v1/orders/1001/facts", json=SHIPPED | {"at": late}, headers=world.key)
+    assert (fact.status_code, fact.json()["error"]) == (422, "at: should not be later than now")
 
 
 async def test_a_fact_about_nobody_s_order_is_answered_so(world: World) -> None:
@@ -140,6 +193,24 @@ async def test_a_registration_is_merged_into_what_is_known(world: World) -> None
     profile = await world.ledger.profile("c_9")
     assert profile is not None
     assert (profile.email, profile.name) == ("a@x.example", "Ann")
+
+
+async def test_an_order_paid_before_its_customer_s_last_word_brings_its_address_and_consent(
+    world: World,
+) -> None:
+    now = datetime.now(UTC)
+    await world.http.put("/v1/customers/c_9", json={"birthday": "1990-02-28"}, headers=world.key)
+    paid = (now - timedelta(minutes=7)).isoformat()
+    consent = {"granted": True, "at": paid, "source": "checkout"}
+    buyer = {"customer_id": "c_9", "email": "a@x.example", "name": "Ann", "consent": consent}
+    placed = await world.http.post(
+        "/v1/orders", json=order(placed_at=paid, customer=buyer), headers=world.key
+    )
+    assert placed.status_code == 202
+    told = (await world.http.get("/v1/customers/c_9/export", headers=world.key)).json()
+    assert [(each["email"], each["name"]) for each in told["profile"]] == [("a@x.example", "Ann")]
+    assert [each["birthday"] for each in told["details"]] == ["1990-02-28"]
+    assert [each["granted"] for each in told["consents"]] == [True, True]
 
 
 async def test_what_was_acknowledged_while_temporal_was_away_has_its_effect_when_it_is_back(
@@ -283,7 +354,9 @@ async def test_a_fact_that_comes_after_the_end_is_kept_and_said_so(server: Serve
         await world.http.post("/v1/orders", json=order(order_id=order_id), headers=world.key)
         cancelled = {"kind": "order_cancelled", "fact_id": "x", "at": datetime.now(UTC).isoformat()}
         await world.http.post(f"/v1/orders/{order_id}/facts", json=cancelled, headers=world.key)
+        # What the ledger keeps, it keeps before the run ends: until then a fact would find it alive.
         await until(lambda: world.ledger.journey(order_id))
+        await shop.until_over(order_id)
         late = SHIPPED | {"at": datetime.now(UTC).isoformat()}
         await world.http.post(f"/v1/orders/{order_id}/facts", json=late, headers=world.key)
         await until(lambda: world.ledger.late_facts(order_id))
@@ -312,20 +385,24 @@ async def test_a_fact_whose_order_never_comes_is_parked_with_the_reason(
     assert [row.reason for row in parked] == ["nobody placed this order here"] * 2
 
 
-async def test_a_carrier_that_knows_only_its_number_finds_the_order(server: Server, tmp_path: Path) -> None:
-    order_id = new_order_id()
+async def test_a_carrier_that_knows_only_its_number_finds_every_order_in_the_parcel(
+    server: Server, tmp_path: Path
+) -> None:
+    order_ids = [new_order_id(), new_order_id()]
     async with (
         dev_world(server, tmp_path) as shop,
         open_world(shop.ledger, lambda: shop.client, shop.playbook) as world,
     ):
-        shop.orders.append(order_id)
-        await world.http.post("/v1/orders", json=order(order_id=order_id), headers=world.key)
-        parcel = SHIPPED | {"tracking_number": order_id, "at": datetime.now(UTC).isoformat()}
-        await world.http.post(f"/v1/orders/{order_id}/facts", json=parcel, headers=world.key)
-        event = payloads.easypost_event(tracking_code=order_id, status="delivered")
+        shop.orders += order_ids
+        for order_id in order_ids:
+            await world.http.post("/v1/orders", json=order(order_id=order_id), headers=world.key)
+            parcel = SHIPPED | {"tracking_number": order_ids[0], "at": datetime.now(UTC).isoformat()}
+            await world.http.post(f"/v1/orders/{order_id}/facts", json=parcel, headers=world.key)
+        event = payloads.easypost_event(tracking_code=order_ids[0], status="delivered")
         await world.post("easypost", event)
-        status = await _asked(world, order_id, "parcel_moved")
-        assert status.stage == "delivered"
+        for order_id in order_ids:
+            status = await _asked(world, order_id, "parcel_moved")
+            assert status.stage == "delivered"
 
 
 async def test_a_run_that_is_full_is_left_alone_until_it_has_gone_on(server: Server, tmp_path: Path) -> None:

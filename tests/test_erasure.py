@@ -23,7 +23,7 @@ from ledger.customers import Profile
 from ledger.database import Place
 from ledger.erasure_closing import NotToClose
 from ledger.inbox import InboxState
-from ledger.incoming import ERASE
+from ledger.incoming import ERASE, EXPORT
 from ledger.orders import OrderPointer
 from ledger.permissions import SuppressionReason
 from ledger.returns import Paper
@@ -330,6 +330,12 @@ async def test_shopify_s_wishes_are_fulfilled_by_whatever_it_knows(ledger: Ledge
     assert "snowdevil.myshopify.com has left: all its customers are to go" in parked
     assert any(reason.startswith("guest-820982911946154508, address-") for reason in parked)
     assert await ledger.handed_over("guest-820982911946154508", NOON) == 1
+    (left,) = [row for row in await ledger.inbox_rows(InboxState.PARKED) if row.deeds[0].kind == EXPORT]
+    (nobody,) = [str(deed.body["customer_id"]) for deed in left.deeds]
+    assert left.reason == f"{nobody}: hand over what is known of them", "the other wish stays open"
+    # Nothing is kept of the address either, and to say so fulfils the wish.
+    assert await ledger.handed_over(nobody, NOON) == 1
+    assert left.number not in [row.number for row in await ledger.inbox_rows(InboxState.PARKED)]
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])

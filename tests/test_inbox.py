@@ -3,15 +3,22 @@
 import asyncio
 import hashlib
 from datetime import date, timedelta
+from itertools import permutations
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from journey.endings import Ending, JourneyEnding
+from journey.names import label_key
+from journey.state import JourneyState
 from ledger import Ledger
 from ledger.customers import Profile
 from ledger.inbox import InboxRow, InboxState, Verdict
 from ledger.incoming import Acceptance, Consent, Deed, Incoming, Person
 from ledger.orders import OrderPointer
+from ledger.returns import Paper, ReturnRow
+from runtime.tidying import Tidying
 from tests.sending import NOON
 
 LEASE = timedelta(minutes=1)
@@ -113,6 +120,42 @@ async def test_what_could_not_be_read_keeps_its_body_until_it_can(ledger: Ledger
     assert (again.number, again.raw, again.order_id) == (row.number, None, "1001")
 
 
+async def test_a_parked_event_that_needs_no_effect_is_closed_and_says_who_and_why(ledger: Ledger) -> None:
+    unread = event(2, problem="order.id: is missing", raw='{"name": "Ann Planted"}', deeds=(), order_id=None)
+    await ledger.accept([event(), unread], NOON)
+    (row,) = await _claimed(ledger)
+    assert await ledger.close_inbox([row.number], "op_mia", "too early", NOON) == []
+    await ledger.settle_inbox(
+        [Verdict(number=row.number, state=InboxState.PARKED, reason="nobody placed this order here")], NOON
+    )
+    later = NOON + timedelta(days=1)
+    numbers = [row.number, row.number + 1, 77]
+    assert await ledger.close_inbox(numbers, "op_mia", "a test shop", later) == numbers[:2]
+    assert await ledger.count_inbox() == {"closed": 2}
+    second, first = await ledger.inbox_rows(InboxState.CLOSED)
+    assert first.reason == "closed by op_mia: a test shop; it was parked since: nobody placed this order here"
+    assert (second.raw, second.ended_at) == (None, later)
+    assert await ledger.replay_inbox(None, later) == []
+    assert await ledger.accept([event(), unread], later) == [Acceptance.REPEATED] * 2
+
+
+async def test_what_is_open_is_counted_without_reading_all_that_ever_came_in(ledger: Ledger) -> None:
+    await ledger.accept([event(number) for number in range(300)], NOON)
+    rows = await _claimed(ledger, most=300)
+    ended = [Verdict(number=row.number, state=InboxState.DISPATCHED, reason="") for row in rows[:297]]
+    parked = Verdict(number=rows[297].number, state=InboxState.PARKED, reason="refused")
+    await ledger.settle_inbox([*ended, parked], NOON)
+    assert await ledger.count_open_inbox() == {"received": 2, "parked": 1}
+    assert await ledger.count_inbox() == {"received": 2, "parked": 1, "dispatched": 297}
+    query = "SELECT state, count(*) FROM inbox WHERE state IN ('received', 'parked') GROUP BY state"
+    async with ledger.writing() as db:
+        if not ledger.is_sqlite:
+            await db.execute(text("ANALYZE inbox"))
+        plan = await db.execute(text(f"EXPLAIN {'QUERY PLAN ' if ledger.is_sqlite else ''}{query}"))
+        told = "\n".join(str(tuple(row)) for row in plan)
+    assert "ix_inbox_due" in told, told
+
+
 async def test_facts_that_wait_for_their_order_are_woken_by_it(ledger: Ledger) -> None:
     await ledger.accept([event()], NOON)
     (row,) = await _claimed(ledger)
@@ -124,6 +167,77 @@ async def test_facts_that_wait_for_their_order_are_woken_by_it(ledger: Ledger) -
     pointer = OrderPointer(order_id="1001", customer_id="c_ann", placed_at=NOON)
     await ledger.accept([event(2, pointer=pointer)], NOON + timedelta(minutes=5))
     assert [row.event_id for row in await _claimed(ledger, minutes=6)] == ["e1", "e2"]
+
+
+async def test_of_what_ended_long_ago_only_that_it_came_is_kept(ledger: Ledger) -> None:
+    await ledger.accept([event(), event(2), event(3), event(4)], NOON)
+    first, second, third, _ = await _claimed(ledger)
+    ended = [
+        Verdict(number=row.number, state=InboxState.DISPATCHED, reason="recorded") for row in (first, second)
+    ]
+    await ledger.settle_inbox(ended[:1], NOON)
+    await ledger.settle_inbox(ended[1:], NOON + timedelta(days=9))
+    parked = Verdict(number=third.number, state=InboxState.PARKED, reason="refused")
+    await ledger.settle_inbox([parked], NOON)
+    now = NOON + timedelta(days=401)
+    tidying = Tidying(ledger, timedelta(days=400), lambda: now)
+    assert not await tidying.step()
+    assert await ledger.count_inbox() == {"received": 1, "parked": 1, "dispatched": 1, "known": 1}
+    (kept,) = await ledger.inbox_rows(InboxState.KNOWN)
+    assert [deed.body for deed in kept.deeds] == [{"fact_id": "e1"}]
+    assert await ledger.accept([event()], now) == [Acceptance.REPEATED]
+    assert await ledger.accept([event(body="another")], now) == [Acceptance.CONFLICT]
+    assert await ledger.missing([event()]) == []
+    assert await _claimed(ledger, days=1, minutes=5) != []
+    assert await ledger.thin_inbox(now) == 1
+    assert await ledger.thin_inbox(now) == 0
+
+
+def _shipped(number: int, order_id: str) -> Incoming:
+    body = {"fact_id": f"s{number}", "parcel_id": f"p{number}", "tracking_number": "T1"}
+    return event(number, order_id=order_id, deeds=(Deed(kind="parcel_shipped", body=body),))
+
+
+async def test_a_carrier_s_number_is_every_order_s_that_is_in_the_parcel_and_not_last_year_s(
+    ledger: Ledger,
+) -> None:
+    await ledger.accept([_shipped(1, "1001")], NOON)
+    later = NOON + timedelta(days=119)
+    await ledger.accept([_shipped(2, "1002")], later)
+    await ledger.accept([_shipped(3, "1003")], later + timedelta(minutes=1))
+    assert [each.order_id for each in await ledger.tracked("T1", later)] == ["1003", "1002", "1001"]
+    used_again = later + timedelta(days=1)
+    assert [each.order_id for each in await ledger.tracked("T1", used_again)] == ["1003", "1002"]
+    for order_id in ("1003", "1002"):
+        over = JourneyEnding(
+            order_id=order_id, ending=Ending.COMPLETED, closed_at=later, state=JourneyState()
+        )
+        await ledger.keep_journey(over)
+        left = [(each.order_id, each.is_over) for each in await ledger.tracked("T1", used_again)]
+        # What comes late is kept beside the newest, rather than lost.
+        assert left == ([("1002", False)] if order_id == "1003" else [("1003", True)])
+    assert await ledger.tracked("T1", later + timedelta(days=121)) == []
+
+
+async def test_a_label_s_number_is_its_return_s_until_the_return_is_over(ledger: Ledger) -> None:
+    label = Paper(
+        order_id="1001",
+        key=label_key("r2"),
+        kind="drop_off",
+        provider="demo",
+        tracking_number="T1",
+        created_at=NOON,
+    )
+    await ledger.keep_paper(label)
+    row = ReturnRow(
+        order_id="1001", return_id="r2", kind="return", stage="on_its_way", case={}, opened_at=NOON
+    )
+    await ledger.keep_return(row)
+    (found,) = await ledger.tracked("T1", NOON)
+    assert (found.order_id, found.return_id, found.parcel_id, found.is_over) == ("1001", "r2", None, False)
+    await ledger.keep_return(row.model_copy(update={"closed_at": NOON}))
+    await ledger.accept([_shipped(1, "1002")], NOON)
+    assert [each.order_id for each in await ledger.tracked("T1", NOON)] == ["1002"]
 
 
 def _person(minutes: int, **fields: Any) -> Person:
@@ -139,7 +253,61 @@ async def test_a_customer_is_merged_from_what_each_event_tells(ledger: Ledger) -
     profile = await ledger.profile("c_ann")
     assert profile is not None
     assert (profile.email, profile.name, profile.zone) == ("ann@new.example", "Ann", "Asia/Tokyo")
-    assert profile.phone is None, "what is older than the last word changes nothing"
+    assert profile.phone == "+4930123", "an older word fills what nobody has told"
+
+
+async def test_an_order_that_comes_after_a_later_word_still_brings_its_customer(ledger: Ledger) -> None:
+    """A birthday is told while the order of some minutes before is still on its way."""
+    await ledger.keep_person(_person(7, birthday=date(1990, 2, 28)))
+    yes = Consent(granted=True, at=NOON, source="checkout")
+    order = _person(0, email="ann@shop.example", name="Ann", country="AT", consent=yes)
+    await ledger.accept([event(person=order, deeds=())], NOON + timedelta(minutes=8))
+    profile = await ledger.profile("c_ann")
+    assert profile is not None
+    assert (profile.email, profile.name, profile.country) == ("ann@shop.example", "Ann", "AT")
+    assert [said.granted for said in await ledger.consents_of("c_ann")] == [True, True]
+    assert (await ledger.details("c_ann"))["birthday"] == date(1990, 2, 28)
+
+
+async def test_words_on_a_customer_may_come_in_any_order(ledger: Ledger) -> None:
+    told = [
+        _person(0, email="ann@old.example", name="Ann", birthday=date(1990, 1, 1)),
+        _person(1, email="ann@new.example", phone="+4930123"),
+        _person(2, name="Ann Lee", zone="Asia/Tokyo", birthday=date(1990, 2, 28)),
+    ]
+    found = []
+    for number, order in enumerate(permutations(told)):
+        mine = {"customer_id": f"c_{number}"}
+        people = [each.model_copy(update={"profile": each.profile.model_copy(update=mine)}) for each in order]
+        for each in people[:1]:
+            await ledger.keep_person(each)
+        await ledger.accept(
+            [event(person=each, event_id=f"{number}-{part}") for part, each in enumerate(people[1:])],
+            NOON + timedelta(minutes=9),
+        )
+        profile = await ledger.profile(f"c_{number}")
+        assert profile is not None
+        details = await ledger.details(f"c_{number}")
+        found.append((profile.model_dump(exclude={"customer_id"}), details["birthday"]))
+    assert found == found[:1] * 6
+    ((profile_told, birthday), *_) = found
+    assert birthday == date(1990, 2, 28)
+    assert [profile_told[name] for name in ("email", "name", "phone", "zone", "locale")] == [
+        "ann@new.example",
+        "Ann Lee",
+        "+4930123",
+        "Asia/Tokyo",
+        "en",
+    ]
+
+
+async def test_what_was_true_before_a_customer_was_forgotten_is_not_taken_in(ledger: Ledger) -> None:
+    await ledger.erase_customer("c_ann", NOON)
+    yes = Consent(granted=True, at=NOON, source="checkout")
+    await ledger.keep_person(_person(0, email="ann@shop.example", consent=yes, birthday=date(1990, 1, 1)))
+    assert await ledger.profile("c_ann") is None
+    assert await ledger.consents_of("c_ann") == []
+    assert (await ledger.details("c_ann"))["birthday"] is None
 
 
 async def test_consent_is_kept_with_its_time_and_source(ledger: Ledger) -> None:

@@ -11,6 +11,7 @@ from temporalio.client import WorkflowExecution
 
 from ledger.customers import Profile
 from ledger.orders import OrderPointer
+from runtime import orders
 from runtime.embedded import Server, connect_embedded, known_server
 from tests.world import DEFAULT, World, a_profile, dev_world, paced
 from workflows import visibility
@@ -45,6 +46,15 @@ async def test_journeys_are_found_by_what_they_wait_for(world: World) -> None:
     await world.until_listed(f'{only} AND NextDue < "{soon}"')
     overdue = f'{only} AND NextDue < "2020-01-01T00:00:00Z"'
     assert (await world.client.count_workflows(overdue)).count == 0
+
+
+async def test_who_asks_a_temporal_that_does_not_answer_in_time_is_told_that_nobody_answers(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = await world.place_order("ann")
+    monkeypatch.setattr(orders, "RPC_TIMEOUT", timedelta(microseconds=1))
+    with pytest.raises(ConnectionError):
+        await world.status(order)
 
 
 async def test_journeys_that_need_a_person_are_found(world: World) -> None:

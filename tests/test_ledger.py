@@ -4,13 +4,17 @@ import asyncio
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import permutations
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from pydantic import ValidationError
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
+from sqlalchemy.engine import Connection
 from temporalio.testing import ActivityEnvironment
 
 from activities.journeys import Journeys
@@ -19,9 +23,11 @@ from journey.state import JourneyState, Outcome, Result
 from ledger import Ledger
 from ledger.customers import Profile
 from ledger.database import LedgerError
+from ledger.incoming import Person
 from ledger.journeys import LateFact
-from ledger.orders import OrderPointer
-from ledger.tables import metadata
+from ledger.migration import migrate
+from ledger.orders import OrderPointer, keep_orders
+from ledger.tables import Moment, metadata
 from tests.fakes.postgres import Postgres
 from tests.sending import ANN, NOON
 
@@ -65,6 +71,30 @@ async def test_an_order_points_to_its_customer(ledger: Ledger) -> None:
     await ledger.keep_order(order)
     assert await ledger.order("1001") == order
     assert await ledger.order("1002") is None
+
+
+def _delivered_to(*address: str, recipient: str | None = None, customer_id: str = "c_ann") -> OrderPointer:
+    return OrderPointer(
+        order_id="1001", customer_id=customer_id, placed_at=NOON, recipient=recipient, address=address
+    )
+
+
+async def test_a_parcel_goes_to_the_newest_address_in_whatever_order_they_are_told(ledger: Ledger) -> None:
+    """A platform that tries again sends the body of the first time."""
+    told = [
+        (_delivered_to("Street 1", recipient="Bo"), NOON),
+        (_delivered_to("Street 2", customer_id="c_bo"), NOON + timedelta(hours=1)),
+        (_delivered_to(), NOON + timedelta(hours=2)),
+    ]
+    for number, some in enumerate(permutations(told)):
+        order_id = str(number)
+        async with ledger.writing() as db:
+            await keep_orders(
+                ledger, db, [(each.model_copy(update={"order_id": order_id}), at) for each, at in some]
+            )
+        kept = await ledger.order(order_id)
+        assert kept is not None
+        assert (kept.recipient, kept.address, kept.customer_id) == ("Bo", ("Street 2",), "c_ann")
 
 
 async def test_moments_come_back_in_utc_whatever_their_zone_was(ledger: Ledger) -> None:
@@ -119,6 +149,37 @@ async def test_the_migrations_make_the_tables_that_the_code_knows(ledger: Ledger
             lambda connection: compare_metadata(MigrationContext.configure(connection), metadata)
         )
     assert differences == []
+
+
+async def test_what_was_told_of_a_customer_before_the_upgrade_keeps_its_time(ledger: Ledger) -> None:
+    async with ledger.writing() as db:
+        await db.run_sync(_downgrade, "0007_payments_by_provider")
+        await db.execute(
+            text("INSERT INTO customers VALUES ('c_ann', 'a@x.example', NULL, NULL, 'en', 'UTC', NULL)")
+        )
+        details = "INSERT INTO customer_details (customer_id, told_at) VALUES ('c_ann', :at)"
+        await db.execute(text(details).bindparams(bindparam("at", NOON, Moment)))
+        orders = "INSERT INTO orders VALUES ('1001', 'c_ann', :at, NULL, '[\"Street 1\"]')"
+        await db.execute(text(orders).bindparams(bindparam("at", NOON - timedelta(days=1), Moment)))
+        await migrate(db)
+    before = _delivered_to("Street 0", recipient="Bo")
+    await ledger.keep_order(before.model_copy(update={"placed_at": NOON - timedelta(hours=1)}))
+    order = await ledger.order("1001")
+    assert order is not None
+    assert (order.recipient, order.address) == ("Bo", ("Street 1",))
+    older = Profile(customer_id="c_ann", email="old@x.example", name="Ann", zone="Asia/Tokyo")
+    await ledger.keep_person(Person(profile=older, at=NOON - timedelta(hours=1)))
+    kept = await ledger.profile("c_ann")
+    assert kept is not None
+    assert (kept.email, kept.name, kept.zone) == ("a@x.example", "Ann", "Asia/Tokyo")
+
+
+def _downgrade(connection: Connection, to: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "ledger/migrations"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.downgrade(config, to)
 
 
 async def test_writers_in_two_processes_worth_of_connections_never_deadlock(ledger_url: str) -> None:

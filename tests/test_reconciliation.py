@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from pydantic import SecretStr
-from temporalio.client import Client, ScheduleOverlapPolicy
+from temporalio.client import Client, ScheduleIntervalSpec, ScheduleOverlapPolicy
 from temporalio.service import RPCError
 
 import worker as production
@@ -18,6 +18,7 @@ from journey.names import RECONCILIATION
 from journey.reconciling import PassKind, PassName
 from ledger import Ledger
 from ledger.inbox import InboxState
+from runtime import schedule
 from runtime.embedded import Server, connect_embedded
 from runtime.inputs import InputError
 from runtime.orders import order_status
@@ -63,13 +64,24 @@ async def stage(
     settings = Settings(home=tmp_path, shopify_url=shopify.url, shopify_access_token=SecretStr(fakes.TOKEN))
     shop = shop_of("shopify", shopify.url)
     monkeypatch.setattr(production, "build_shops", lambda _: {"shopify": shop})
+    monkeypatch.setattr(schedule, "ScheduleIntervalSpec", half_way)
     ledger, client = await Ledger.open(settings.ledger()), await connect_embedded(server)
     async with build_worker(client, build_activities(settings, ledger)):
         yield Stage(client, ledger, settings)
     with suppress(RPCError):
         await client.get_schedule_handle(RECONCILIATION).delete()
+    # A run that goes on would be the next test's.
+    for run in (RECONCILIATION, f"{RECONCILIATION}:now"):
+        with suppress(RPCError):
+            await client.get_workflow_handle(run).terminate("the test is over")
     await shop.close()
     await ledger.close()
+
+
+def half_way(every: timedelta) -> ScheduleIntervalSpec:
+    """An interval whose next time is as far from now as can be: none comes by itself in a test."""
+    since_the_epoch = datetime.now(UTC) - datetime.fromtimestamp(0, UTC)
+    return ScheduleIntervalSpec(every=every, offset=(since_the_epoch + every / 2) % every)
 
 
 def sold(fake: FakeShopify, number: int, ago: timedelta = timedelta(minutes=1)) -> None:

@@ -190,7 +190,10 @@ BOOK = paced(
     short_playbook({"name": "order_confirmation", "after": "placed"}).model_copy(
         update={
             "returns": ReturnPolicy(
-                window="900 days", approve_up_to={"EUR": 1}, remind_after="900 days", wait_for_rest="900 days"
+                window="9000 days",
+                approve_up_to={"EUR": 1},
+                remind_after="9000 days",
+                wait_for_rest="9000 days",
             )
         }
     )

@@ -1,6 +1,8 @@
 """Returns and refunds over HTTP, as a shop's back-end, its return page and its operators use them."""
 
 import asyncio
+import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,6 +16,7 @@ from sqlalchemy import update
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from journey.endings import JourneyEnding
 from journey.refunds import RefundState
 from journey.return_contract import CancelRequest, Cure, CureRequest
 from journey.return_policy import ReturnPolicy
@@ -27,8 +30,9 @@ from runtime.delivery import Delivery
 from runtime.dispatch import Dispatcher
 from runtime.embedded import Server
 from runtime.returns import Refused, UnknownReturn
+from tests import payloads
 from tests.doors import World as Doors
-from tests.doors import open_world, until
+from tests.doors import open_world, standard_headers, until
 from tests.refunding import PAYMENT
 from tests.sending import NOON
 from tests.world import World, dev_world, line, short_playbook
@@ -112,9 +116,49 @@ async def test_a_return_goes_all_the_way_over_http(opened: tuple[World, Doors]) 
     (refund,) = money["refunds"]
     assert (refund["key"], refund["state"], refund["amount"]) == ("r1", "succeeded", 2_000)
     assert len(refund["reference"]) == 32
+    await shop.return_(order_id).result()
     late = await doors.http.post(f"{url}/cancellation", json={}, headers=doors.key)
     assert (late.status_code, late.json()["error"]) == (409, "this return is over")
     assert "Planted words" not in await histories(shop.client, order_id)
+
+
+def _scans(number: str) -> list[tuple[str, dict[str, Any]]]:
+    at = datetime.now(UTC).isoformat()
+    scan = {"kind": "return_moved", "fact_id": "dhl:1", "at": at, "status": "in_transit"}
+    return [
+        ("easypost", payloads.easypost_event(tracking_code=number, est_delivery_date="2026-12-01")),
+        ("aftership", payloads.aftership_event(tracking_number=number)),
+        ("standard", scan | {"tracking_number": number}),
+    ]
+
+
+async def test_a_carrier_s_scan_of_our_own_label_is_a_scan_of_its_return(opened: tuple[World, Doors]) -> None:
+    shop, doors = opened
+    order_id = await delivered(shop, doors)
+    asked = {"lines": [{"line_id": "l1", "quantity": 1}], "reason": "changed_mind"}
+    await doors.http.post(f"/v1/orders/{order_id}/returns", json=asked, headers=doors.key | KEYED)
+    url = f"/v1/returns/{order_id}:r1"
+    await seen(doors, url, lambda view: view["waits_for"] == "the first scan")
+    label = await doors.ledger.paper(order_id, "r1/label")
+    assert label is not None and label.tracking_number
+    for source, body in _scans(label.tracking_number):
+        assert (await doors.post(source, body)).json() == {"result": "accepted"}
+    told = await seen(doors, url, lambda view: len(_moves(view)) == 3 and view["waits_for"] == "the goods")
+    assert all(each["kind"] != "not_understood" for each in told["story"])
+    other = {"kind": "return_received", "fact_id": "wh:1", "at": datetime.now(UTC).isoformat()}
+    answer = await doors.post("standard", other, _as("msg_2", other))
+    assert (answer.status_code, answer.json()["error"][:10]) == (422, "return_id:")
+    other |= {"return_id": f"{order_id}:r1"}
+    assert (await doors.post("standard", other, _as("msg_3", other))).json() == {"result": "accepted"}
+    await seen(doors, url, lambda view: view["waits_for"] not in {"the first scan", "the goods"})
+
+
+def _as(event_id: str, body: dict[str, Any]) -> dict[str, str]:
+    return standard_headers(json.dumps(body).encode(), event_id, int(time.time()))
+
+
+def _moves(view: dict[str, Any]) -> list[Any]:
+    return [each for each in view["story"] if each["kind"] == "return_moved"]
 
 
 async def histories(client: Client, order_id: str) -> str:
@@ -247,7 +291,7 @@ async def test_no_key_for_customers_or_readers_reaches_prices_decisions_or_money
     assert granted.status_code == 201
     shown = await doors.http.get(f"/v1/returns/{granted.json()['id']}", headers=page)
     assert (shown.status_code, shown.json()["words"]) == (200, None)
-    kept = await doors.http.post(f"/v1/returns/{granted.json()['id']}/cancellation", json={}, headers=page)
+    kept = await begun(doors, f"/v1/returns/{granted.json()['id']}/cancellation", {}, page)
     assert kept.status_code == 200
     assert (await doors.http.get(f"/v1/orders/{order_id}/refunds", headers=page)).status_code == 403
 
@@ -350,6 +394,27 @@ async def exists(client: Client, workflow_id: str) -> bool:
         assert error.status is RPCStatusCode.NOT_FOUND
         return False
     return True
+
+
+async def test_a_return_that_is_asked_for_in_the_moment_in_which_its_order_closes_is_granted(
+    opened: tuple[World, Doors], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop, doors = opened
+    order_id = await shop.place_order("ann", playbook=short_playbook(close="1 day"))
+    await shop.ship(order_id)
+    await shop.deliver(order_id)
+    await shop.until_over(order_id)
+    looks, look = list[str](), shop.ledger.journey
+
+    async def first_before_the_end(asked_for: str) -> JourneyEnding | None:
+        looks.append(asked_for)
+        return await look(asked_for) if len(looks) > 1 else None
+
+    monkeypatch.setattr(shop.ledger, "journey", first_before_the_end)
+    url, asked = f"/v1/orders/{order_id}/returns", {"reason": "changed_mind"}
+    answer = await doors.http.post(url, json=asked, headers=doors.key)
+    assert (answer.status_code, answer.json()["verdict"], looks) == (201, "approved", [order_id] * 2)
+    await seen(doors, f"/v1/returns/{answer.json()['id']}", lambda view: view["live"])
 
 
 async def test_an_exchange_with_its_prices_is_the_back_end_s(opened: tuple[World, Doors]) -> None:

@@ -12,7 +12,7 @@ from tests.soak.worker_kills import kill_workers
 async def test_what_was_acknowledged_has_its_effect_though_the_temporal_server_is_killed_again_and_again(
     tmp_path: Path,
 ) -> None:
-    verdict = await kill_servers(tmp_path, seed=1, seconds=6, apart=(0.5, 1.5), rate=4)
+    verdict = await kill_servers(tmp_path, seed=1, seconds=6, apart=(0.5, 1.5), rate=4, least=2)
     assert verdict.failures == []
     assert verdict.landed >= 2 and verdict.figures["answers_while_down"] > 0
 

@@ -97,7 +97,10 @@ def _standard() -> Iterator[tuple[str, Any]]:
 
 def by_source() -> dict[str, dict[str, Any]]:
     """By source and topic, what a platform sends: each with as many fields as it may have."""
-    charge = payloads.stripe_event("charge.captured", amount_captured=1000, amount_refunded=10)
+    captured = {"object": "charge", "amount_captured": 1000, "amount_refunded": 10}
+    charge = payloads.stripe_event("charge.captured", **captured)
+    received = {"object": "payment_intent", "amount_received": 1000, "latest_charge": "ch_1"}
+    intent = payloads.stripe_event("payment_intent.succeeded", **received)
     events = json.loads(payloads.sendgrid_events("delivered", "bounce"))
     return {
         "standard": dict(_standard()),
@@ -117,6 +120,17 @@ def by_source() -> dict[str, dict[str, Any]]:
         "woocommerce": {
             "order": payloads.woocommerce_order(status="completed", meta_data=[_TRACKED]),
             "cancelled": payloads.woocommerce_order(status="cancelled"),
+            "refunded": payloads.woocommerce_order(
+                status="refunded",
+                total="6.00",
+                refunds=[{"id": 726, "reason": "", "total": "-6.00"}],
+                payment_method="stripe",
+                transaction_id="ch_1",
+                date_completed_gmt="2026-03-23T15:28:08",
+                meta_data=[{"id": 1, "key": "wpml_language", "value": "de"}],
+            ),
+            "account": payloads.woocommerce_account(),
+            "deleted": {"id": 727},
         },
         "easypost": {"tracker": payloads.easypost_event(est_delivery_date="2026-03-05T00:00:00Z")},
         "aftership": {
@@ -124,7 +138,11 @@ def by_source() -> dict[str, dict[str, Any]]:
                 expected_delivery="2026-03-05", latest_estimated_delivery={"datetime": "2026-03-06"}
             )
         },
-        "stripe": {"refund": payloads.stripe_event(failure_reason="lost_card"), "charge": charge},
+        "stripe": {
+            "refund": payloads.stripe_event(failure_reason="lost_card"),
+            "charge": charge,
+            "intent": intent,
+        },
         "sendgrid": {"events": events},
     }
 

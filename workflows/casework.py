@@ -20,6 +20,7 @@ from journey.times import later
 from ledger.returns import ReturnRow
 from workflows import policies, visibility
 from workflows.clock import Clock
+from workflows.new_run import everything_is_heard
 from workflows.return_errands import Errands
 
 
@@ -106,7 +107,7 @@ class Casework:
         return workflow.info().is_continue_as_new_suggested() or self._has_heard_enough
 
     async def _continue_in_a_new_run(self) -> None:
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        await everything_is_heard()
         workflow.continue_as_new(self._start.model_copy(update={"case": self._case}))
 
     @property

@@ -44,6 +44,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows import policies, visibility
     from workflows.alarm import Alarm
     from workflows.clock import Clock
+    from workflows.new_run import everything_is_heard
     from workflows.return_journey import ReturnJourney
 
 
@@ -200,7 +201,7 @@ class OrderJourney:
         return (suggested or self._facts_in_run >= policies.FACTS_PER_RUN) and not self._patient
 
     async def _continue_in_a_new_run(self) -> None:
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        await everything_is_heard()
         workflow.continue_as_new(JourneyStart(playbook=self._playbook, state=self._state))
 
     def _natural_ending(self) -> Ending:

@@ -11,8 +11,9 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator
 
-from journey.facts import CarrierStatus, ExpectedDateChanged, ParcelMoved
-from service.sources.source import NotReadable, Post, Source, Told, deed, hmac_fits
+from journey.facts import CarrierStatus
+from service.sources.source import NotReadable, Post, Source, Told, hmac_fits
+from service.sources.tracking import reached_at, tracked
 from service.sources.values import Id, Loose, Wire, base64_bytes, day, label, moment
 
 _TAGS = {
@@ -23,15 +24,24 @@ _TAGS = {
     "Delivered": CarrierStatus.DELIVERED,
     "AvailableForPickup": CarrierStatus.READY_FOR_PICKUP,
 }
+_EXCEPTIONS = {
+    CarrierStatus.DELAYED: ("004", "005", "006", "016", "017", "018"),
+    CarrierStatus.ATTEMPT_FAILED: ("002", "007"),
+    CarrierStatus.RETURNING: ("003", "009", "010", "011"),
+    CarrierStatus.LOST: ("013",),
+}
+"""By the numbers of `Exception_...`. Customs, the weather, a payment or papers that are missing make it late;
+the customer has moved, or the address is wrong; refused, rejected or on its way back; lost. The others say
+too little to act on: an exception (001), not collected (008: it waits, or goes back), damaged (012)."""
+
 _SUBTAGS = {
     "InTransit_002": CarrierStatus.HANDED_OVER,
-    "Exception_003": CarrierStatus.DELAYED,
-    "Exception_004": CarrierStatus.DELAYED,
-    "Exception_010": CarrierStatus.RETURNING,
-    "Exception_011": CarrierStatus.RETURNING,
-    "Exception_013": CarrierStatus.LOST,
+    # The customer was called, or a day was agreed upon: it is not on the van.
+    **dict.fromkeys(("OutForDelivery_003", "OutForDelivery_004"), CarrierStatus.IN_TRANSIT),
+    **{f"Exception_{number}": status for status, numbers in _EXCEPTIONS.items() for number in numbers},
 }
-"""Where the finer word says more than the tag."""
+"""Where the finer word says more than the tag.
+https://www.aftership.com/docs/tracking/enum/delivery-sub-statuses"""
 
 
 class AfterShip(Source):
@@ -92,9 +102,8 @@ class _Tracking(Wire):
         return _SUBTAGS.get(self.subtag) or _TAGS.get(self.tag, CarrierStatus.UNKNOWN)
 
     def happened(self) -> datetime | None:
-        times = [moment(each.checkpoint_time) for each in self.checkpoints if each.tag == self.tag]
-        known = [time for time in times if time is not None]
-        return min(known) if known else moment(self.updated_at)
+        same = (moment(each.checkpoint_time) for each in self.checkpoints if each.tag == self.tag)
+        return reached_at(self.status(), same) or moment(self.updated_at)
 
 
 class _Event(Wire):
@@ -108,21 +117,7 @@ def _told(event: _Event, at: datetime) -> Told:
     number = label(tracking.tracking_number)
     if number is None:
         raise NotReadable("msg.tracking_number: should be the carrier's number")
-    moved = ParcelMoved(
-        fact_id=f"aftership:{event.event_id}",
-        at=tracking.happened() or told_at,
-        source="aftership",
-        # The ledger names the parcel when it is delivered to its journey.
-        parcel_id="pending",
-        status=tracking.status(),
-        raw=label(tracking.subtag or tracking.tag, 200),
-    )
-    facts = [deed(moved)]
-    latest = tracking.latest_estimated_delivery.datetime or tracking.expected_delivery
-    if expected := day(latest):
-        fact_id = f"aftership:{event.event_id}:expected"
-        changed = ExpectedDateChanged(
-            fact_id=fact_id, at=told_at, source="aftership", parcel_id="pending", expected=expected
-        )
-        facts.append(deed(changed))
-    return Told(deeds=facts, tracking_number=number)
+    word = label(tracking.subtag or tracking.tag, 200)
+    moved = (tracking.status(), word, tracking.happened() or told_at)
+    expected = day(tracking.latest_estimated_delivery.datetime or tracking.expected_delivery)
+    return tracked("aftership", event.event_id, number, moved, (expected, told_at))

@@ -1,9 +1,12 @@
 """Every source, by the last word of its address. One is switched on by its secret in the settings."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 
 from ledger.inbox import InboxRow
 from ledger.incoming import Incoming
+from runtime.settings import Settings
 from service.sources.aftership import AfterShip
 from service.sources.easypost import EasyPost
 from service.sources.sendgrid import SendGrid
@@ -12,25 +15,44 @@ from service.sources.source import Post, Source, read, translated
 from service.sources.standard import StandardWebhooks
 from service.sources.stripe import Stripe
 from service.sources.woocommerce import WooCommerce
+from service.sources.woocommerce_people import Conventions, conventions_of
 
-_ALL: tuple[Source, ...] = (
-    StandardWebhooks(),
-    Shopify(),
-    WooCommerce(),
-    EasyPost(),
-    AfterShip(),
-    Stripe(),
-    SendGrid(),
-)
-SOURCES: dict[str, Source] = {source.name: source for source in _ALL}
+Sources = Mapping[str, Source]
 
 
-def read_again(row: InboxRow) -> Incoming:
+def _all(keys: Conventions) -> Sources:
+    every: tuple[Source, ...] = (
+        StandardWebhooks(),
+        Shopify(),
+        WooCommerce(keys),
+        EasyPost(),
+        AfterShip(),
+        Stripe(),
+        SendGrid(),
+    )
+    return {source.name: source for source in every}
+
+
+SOURCES = _all(Conventions())
+"""For a shop without conventions of its own."""
+
+
+def sources_of(settings: Settings) -> Sources:
+    """Every source, with the conventions of this shop."""
+    return _all(conventions_of(settings))
+
+
+def read_again(row: InboxRow, sources: Sources = SOURCES) -> Incoming:
     """Translate once more what could not be read; it may have been our mistake."""
-    return translated(SOURCES[row.source], row)
+    return translated(sources[row.source], row)
 
 
-def translate(source: str, body: bytes, at: datetime) -> list[Incoming]:
+def translate(source: str, body: bytes, at: datetime, sources: Sources = SOURCES) -> list[Incoming]:
     """What a payload tells that was fetched from a shop, and so needs no signature."""
     headers = {"x-shopify-event-id": "reconciled", "x-wc-webhook-delivery-id": "reconciled"}
-    return read(SOURCES[source], Post(headers=headers, body=body, at=at))
+    return read(sources[source], Post(headers=headers, body=body, at=at))
+
+
+def translator(settings: Settings) -> Callable[[str, bytes, datetime], list[Incoming]]:
+    """`translate`, with the conventions of this shop."""
+    return partial(translate, sources=sources_of(settings))

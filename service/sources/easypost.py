@@ -12,8 +12,9 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator
 
-from journey.facts import CarrierStatus, ExpectedDateChanged, ParcelMoved
-from service.sources.source import Forged, NotReadable, Post, Source, Told, deed, hmac_fits
+from journey.facts import CarrierStatus
+from service.sources.source import Forged, NotReadable, Post, Source, Told, hmac_fits
+from service.sources.tracking import reached_at, tracked
 from service.sources.values import Id, Loose, Wire, label, moment
 
 _STATUSES = {
@@ -25,6 +26,26 @@ _STATUSES = {
     "return_to_sender": CarrierStatus.RETURNING,
 }
 """EasyPost's tracker statuses; `failure`, `cancelled`, `error` and `unknown` say too little to act on."""
+
+_GOING = {"in_transit", "out_for_delivery", "unknown"}
+_UNDECIDED = {*_GOING, "failure", "error"}
+_LATE = (
+    *("delayed", "weather_delay", "held", "missorted", "awaiting_information"),
+    *("transit_exception", "delivery_exception"),
+)
+_DETAILS = {
+    **dict.fromkeys(_LATE, (_GOING, CarrierStatus.DELAYED)),
+    **dict.fromkeys(("refused", "return"), (_UNDECIDED, CarrierStatus.RETURNING)),
+    "lost": (_UNDECIDED, CarrierStatus.LOST),
+    "received_at_origin_facility": ({"in_transit"}, CarrierStatus.HANDED_OVER),
+}
+"""Where `status_detail` says more than the status, and beside which statuses. `delivery_exception` is no
+failed attempt: weather is one as well. `damaged` does not tell whether it comes or goes back."""
+
+
+def _status(word: str, detail: str) -> CarrierStatus:
+    beside, finer = _DETAILS.get(detail, (set(), CarrierStatus.UNKNOWN))
+    return finer if word in beside else _STATUSES.get(word, CarrierStatus.UNKNOWN)
 
 
 class EasyPost(Source):
@@ -72,14 +93,18 @@ class _Tracker(Wire):
     id: Id
     tracking_code: str
     status: Loose = ""
+    status_detail: Loose = ""
     est_delivery_date: Loose = ""
     updated_at: Loose = ""
     tracking_details: Annotated[tuple[_Detail, ...], BeforeValidator(_list)] = ()
 
+    @property
+    def reached(self) -> CarrierStatus:
+        return _status(self.status.lower(), self.status_detail.lower())
+
     def happened(self) -> datetime | None:
-        """When the present status was reached."""
-        times = [detail.datetime for detail in self.tracking_details if detail.status == self.status]
-        return moment(times[0]) if times else None
+        same = (moment(each.datetime) for each in self.tracking_details if each.status == self.status)
+        return reached_at(self.reached, same)
 
 
 class _Event(Wire):
@@ -93,21 +118,7 @@ def _told(event: _Event, at: datetime) -> Told:
     number = label(tracker.tracking_code)
     if number is None:
         raise NotReadable("result.tracking_code: should be the carrier's number")
-    word = tracker.status.lower()
-    moved = ParcelMoved(
-        fact_id=f"easypost:{event.id}",
-        at=tracker.happened() or moment(tracker.updated_at) or told_at,
-        source="easypost",
-        # The ledger names the parcel when it is delivered to its journey.
-        parcel_id="pending",
-        status=_STATUSES.get(word, CarrierStatus.UNKNOWN),
-        raw=label(word, 200),
-    )
-    facts = [deed(moved)]
-    if expected := moment(tracker.est_delivery_date):
-        fact_id = f"easypost:{event.id}:expected"
-        changed = ExpectedDateChanged(
-            fact_id=fact_id, at=told_at, source="easypost", parcel_id="pending", expected=expected
-        )
-        facts.append(deed(changed))
-    return Told(deeds=facts, tracking_number=number)
+    words = (tracker.status.lower(), tracker.status_detail.lower())
+    happened = tracker.happened() or moment(tracker.updated_at) or told_at
+    moved = (tracker.reached, label("/".join(word for word in words if word), 200), happened)
+    return tracked("easypost", event.id, number, moved, (moment(tracker.est_delivery_date), told_at))

@@ -21,7 +21,7 @@ from journey.facts import (
     ReturnOpened,
     ReturnOutcome,
 )
-from ledger.incoming import Deed
+from ledger.incoming import UNPAID, Deed
 from service.sources.shopify_people import Address, Customer, buyer, pointer
 from service.sources.source import NotReadable, Told, deed
 from service.sources.values import Id, Loose, Wire, country, currency, label, minor_units, moment, url
@@ -119,6 +119,16 @@ def order_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
     if order.financial_status.lower() not in _PAID and not order.cancelled_at:
         return
     person = buyer(order.id, order.customer, order.address, order, at)
+    if order.financial_status.lower() not in _PAID:
+        # It may have been paid once; if nobody placed it here, nothing is kept of whoever it was.
+        gone = OrderCancelled(
+            fact_id=f"shopify:{order.id}:cancelled",
+            at=moment(order.cancelled_at) or at,
+            source="shopify",
+            reason=UNPAID,
+        )
+        yield Told(deeds=[deed(gone)], order_id=order.id)
+        return
     deeds = list(_order_deeds(order, person.profile.customer_id, person.profile.zone, at))
     if deeds:
         placed_at = moment(order.processed_at or order.created_at) or at

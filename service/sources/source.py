@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
@@ -57,6 +57,22 @@ class Told:
     part: str | None = field(default=None)
     """Its own identity, where one post brings several events."""
 
+    def by(self, now: datetime) -> "Told":
+        """The same, with nothing in it later than when it was posted. Persons and consents see to that
+        themselves, where they are written."""
+        pointer = self.pointer
+        if pointer is not None and pointer.placed_at > now:
+            pointer = pointer.model_copy(update={"placed_at": now})
+        return replace(self, deeds=[_happened(each, now) for each in self.deeds], pointer=pointer)
+
+
+def _happened(each: Deed, now: datetime) -> Deed:
+    at = each.body.get("at")
+    if not isinstance(at, str) or datetime.fromisoformat(at) <= now:
+        return each
+    told = now.isoformat().replace("+00:00", "Z")
+    return each.model_copy(update={"body": each.body | {"at": told}})
+
 
 class Source(Protocol):
     """One kind of sender."""
@@ -68,6 +84,10 @@ class Source(Protocol):
 
     def verify(self, post: Post, secrets: Sequence[str]) -> None:
         """Raises `Forged` unless one of the secrets fits the raw bytes."""
+
+    def opened(self, post: Post, data: Any) -> Any:
+        """The body's JSON, with what the sender says beside it in headers. Raises `NotReadable`."""
+        return data
 
     def topic(self, post: Post, data: Any) -> str:
         """In a word, what it is about. It may come from outside the signature, so nothing rests on it."""
@@ -89,7 +109,7 @@ class Source(Protocol):
 
 def read(source: Source, post: Post) -> list[Incoming]:
     """Verified bytes to what goes into the inbox. Raises `NotReadable`."""
-    data = parsed(post.body)
+    data = source.opened(post, parsed(post.body))
     topic = source.topic(post, data)[:80]
     event_id = bounded(source.event_id(post, data), LONGEST_ID)
     body_hash = hashlib.sha256(post.body).hexdigest()
@@ -100,7 +120,7 @@ def read(source: Source, post: Post) -> list[Incoming]:
         event_id = f"{event_id}/{body_hash[:16]}"
     frame = {"source": source.name, "event_id": event_id, "body_hash": body_hash, "topic": topic}
     try:
-        return [_incoming(frame, each) for each in source.translate(data, post.at)]
+        return [_incoming(frame, each.by(post.at)) for each in source.translate(data, post.at)]
     except (NotReadable, ValidationError) as error:
         problem = problems(error) if isinstance(error, ValidationError) else str(error)
         if source.strict:
@@ -176,7 +196,8 @@ def translated(source: Source, row: InboxRow) -> Incoming:
     frame = row.model_dump(include={"source", "event_id", "body_hash", "topic"})
     try:
         data = parsed((row.raw or "").encode())
-        found = [_incoming(frame, each) for each in source.translate(data, row.received_at)]
+        at = row.received_at
+        found = [_incoming(frame, each.by(at)) for each in source.translate(data, at)]
     except (NotReadable, ValidationError) as error:
         problem = problems(error) if isinstance(error, ValidationError) else str(error)
         return Incoming(**frame, problem=problem[:500] or "unreadable", raw=row.raw)

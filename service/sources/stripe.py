@@ -1,4 +1,4 @@
-"""Stripe's events about money that went back: each is kept, and taken over for whoever claimed the refund.
+"""Stripe's events about money that was captured or went back: each is kept, and taken over in the ledger.
 
 https://docs.stripe.com/webhooks/signature. Events come up to three days late, repeatedly and in any order.
 """
@@ -8,18 +8,20 @@ import hmac
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from activities.stripe_words import listed_refund
+from activities.stripe_words import captured_amount, listed_refund
 from journey.facts import LARGEST_SUM
-from ledger.incoming import REFUND, Deed, ProviderEvent
+from ledger.incoming import CAPTURE, REFUND, Deed, ProviderEvent
 from service.sources.source import Forged, NotReadable, Post, Source, Told
 from service.sources.values import Id, Loose, Wire, moment
 
 TOLERANCE = 300
 """Seconds between Stripe's clock and ours, either way: Stripe's own verifier takes any future time."""
+
+_CAPTURES = {"charge.captured", "payment_intent.succeeded"}
 
 
 class Stripe(Source):
@@ -58,9 +60,13 @@ class Stripe(Source):
         kind = data.get("type")
         if not isinstance(kind, str):
             return
-        if kind.startswith(("refund.", "charge.refund")) or kind == "charge.captured":
+        if kind.startswith(("refund.", "charge.refund")) or kind in _CAPTURES:
             event = _Event.model_validate(data)
             yield Told(deeds=list(event.deeds()), provider_event=event.told(at), part=event.id)
+
+
+def _not_none(value: Any) -> Any:
+    return {} if value is None else value
 
 
 class _Metadata(Wire):
@@ -72,13 +78,15 @@ class _Thing(Wire):
     object: Loose = ""
     amount: int | None = Field(default=None, ge=0, le=LARGEST_SUM)
     amount_captured: int | None = Field(default=None, ge=0, le=LARGEST_SUM)
+    amount_received: int | None = Field(default=None, ge=0, le=LARGEST_SUM)
     amount_refunded: int | None = Field(default=None, ge=0, le=LARGEST_SUM)
     currency: Loose = ""
     status: Loose = ""
     failure_reason: Loose = ""
     charge: Loose = ""
     payment_intent: Loose = ""
-    metadata: _Metadata = _Metadata()
+    latest_charge: Loose = ""
+    metadata: Annotated[_Metadata, BeforeValidator(_not_none)] = _Metadata()
 
 
 class _Event(Wire):
@@ -91,8 +99,13 @@ class _Event(Wire):
     data: _Data
 
     def deeds(self) -> Iterator[Deed]:
-        """What follows from a refund. A charge only says that there was one, which has its own event."""
+        """What follows from a refund or a capture. Of a refund, a charge only says that there was one, which
+        has its own event."""
         thing = self.data.object
+        if self.type in _CAPTURES and (captured := captured_amount(thing.model_dump())):
+            ids, amount = captured
+            body = {"provider": "stripe", "event_id": self.id, "payments": ids, "captured": amount}
+            yield Deed(kind=CAPTURE, body=body | {"currency": thing.currency.upper()})
         if thing.object == "refund" and thing.amount is not None:
             listed = listed_refund(thing.model_dump())
             seen = {**listed.seen._asdict(), "reason": listed.seen.reason[:200]}

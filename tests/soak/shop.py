@@ -8,19 +8,23 @@ import signal
 import sqlite3
 import sys
 import time
+from asyncio.subprocess import Process
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 
 from ledger import Ledger
+from runtime import embedded
 from runtime.embedded import Server, embedded_server
+from tests.conftest import free_port
 from tests.doors import MAIL_PUBLIC, STANDARD, standard_headers
 from tests.fakes.sendgrid import FakeSendGrid
 
@@ -49,7 +53,6 @@ class Shop:
     """Its processes, what it was told, and what its provider took."""
 
     home: Path
-    port: int
     provider: FakeSendGrid
     http: httpx.AsyncClient
     worker: "Worker"
@@ -174,7 +177,6 @@ class Worker:
 @asynccontextmanager
 async def open_shop(
     home: Path,
-    port: int,
     *,
     doors: str = "service",
     worker: tuple[str, ...] = ("worker.py",),
@@ -187,7 +189,6 @@ async def open_shop(
     provider.start()
     env = os.environ | {
         "THEREAFTER_HOME": str(home),
-        "THEREAFTER_SERVICE_PORT": str(port),
         "THEREAFTER_STANDARD_SECRET": STANDARD,
         "THEREAFTER_PLAYBOOK": str(home / "soak.yaml"),
         "THEREAFTER_MAILER": "sendgrid",
@@ -198,32 +199,48 @@ async def open_shop(
     }
     async with AsyncExitStack() as stack:
         stack.callback(provider.stop)
-        http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30)
+        # Other tests have servers of their own, and would all begin at the usual port.
+        stack.enter_context(patch.object(embedded, "USUAL_PORT", free_port()))
+        http = await stack.enter_async_context(httpx.AsyncClient(timeout=30))
         working = Worker(worker, env, home / "worker.log")
-        shop = Shop(home, port, provider, await stack.enter_async_context(http), working)
+        shop = Shop(home, provider, http, working)
         stack.push_async_callback(shop.stop_server)
         await shop.start_server()
-        await stack.enter_async_context(_process(("-m", doors), env, home / f"{doors}.log"))
+        await _opened(stack, http, ("-m", doors), env, home / f"{doors}.log")
         stack.push_async_callback(working.stop)
         await working.start()
-        await _ready(http)
         yield shop
 
 
+async def _opened(
+    stack: AsyncExitStack, http: httpx.AsyncClient, command: tuple[str, ...], env: dict[str, str], log: Path
+) -> None:
+    """Open the doors on a free port; once more if somebody took it between the look and the use."""
+    for _ in range(2):
+        port = free_port()
+        http.base_url = httpx.URL(f"http://127.0.0.1:{port}")
+        own = env | {"THEREAFTER_SERVICE_PORT": str(port)}
+        process = await stack.enter_async_context(_process(command, own, log))
+        if await _ready(http, process):
+            return
+    raise ConnectionError(f"the doors did not open; see {log}")
+
+
 @asynccontextmanager
-async def _process(command: tuple[str, ...], env: dict[str, str], log: Path) -> AsyncIterator[None]:
+async def _process(command: tuple[str, ...], env: dict[str, str], log: Path) -> AsyncIterator[Process]:
     with log.open("ab") as told:
         process = await asyncio.create_subprocess_exec(
             sys.executable, *command, cwd=ROOT, env=env, stderr=told
         )
     try:
-        yield
+        yield process
     finally:
         await _ended(process)
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:
-    process.terminate()
+    with suppress(ProcessLookupError):
+        process.terminate()
     try:
         await asyncio.wait_for(process.wait(), 40)
     except TimeoutError:
@@ -231,12 +248,12 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-async def _ready(http: httpx.AsyncClient) -> None:
+async def _ready(http: httpx.AsyncClient, process: Process) -> bool:
+    """Whether it answers; False if it ends instead."""
     async with asyncio.timeout(60):
-        while True:
-            try:
+        while process.returncode is None:
+            with suppress(httpx.HTTPError):
                 if (await http.get("/livez")).status_code == 200:
-                    return
-            except httpx.HTTPError:
-                pass
+                    return process.returncode is None
             await asyncio.sleep(0.1)
+    return False

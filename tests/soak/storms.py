@@ -26,7 +26,7 @@ from tests.fakes.sendgrid import FakeSendGrid
 from tests.simulate import live
 from tests.soak.verdict import Progress, Verdict, unseen
 from tests.strategies import PLACED_AT, an_order
-from tests.world import DEFAULT, World, activities_with, dev_world
+from tests.world import DEFAULT, PATIENCE, World, activities_with, dev_world
 
 PARCELS = 40
 NEW_RUN = "limit.historyCount.suggestContinueAsNew=500"
@@ -104,6 +104,8 @@ async def storm(server: Server, folder: Path, seed: int, events: int, progress: 
             dev_world(server, folder, _playbook(), activities=activities) as shop,
             open_world(shop.ledger, lambda: shop.client, shop.playbook) as doors,
         ):
+            # A letter whose attempt was lost is another's only after its minute.
+            shop.patience = 3 * PATIENCE
             order_id = await shop.place_order()
             rain = brewed(chance, order_id, events)
             await _rained(shop, doors, order_id, rain, verdict, progress)

@@ -17,7 +17,6 @@ import httpx
 
 from ledger import Ledger
 from ledger.keys import Scope
-from tests.conftest import free_port
 from tests.doors import signed
 from tests.fakes.stripe import FakeStripe
 from tests.payloads import sendgrid_events
@@ -187,7 +186,7 @@ async def kill_workers(
     worker = ("-m", "tests.soak.hasty_worker", *(["trusting"] if control else []))
     more = {"THEREAFTER_STRIPE_API_KEY": "sk_soak", "THEREAFTER_STRIPE_HOST": stripe.host}
     try:
-        async with open_shop(home, free_port(), worker=worker, more=more) as shop:
+        async with open_shop(home, worker=worker, more=more) as shop:
             shop.provider.slowness = stripe.slowness = 2.0 if control else SLOWNESS
             ledger = await Ledger.open(shop.ledger_url)
             made = await ledger.create_key("soak", list(Scope), datetime.now(UTC))
