@@ -586,4 +586,4 @@ async def test_a_cure_that_is_said_again_is_answered_as_before_and_done_once(
         await acted(shop.client, shop.ledger, shop.playbook, which, "cure_refund", other)
 
 
-REUSED = "request_id: was used before for another cure"
+REUSED = "Idempotency-Key: was used before for another cure"
