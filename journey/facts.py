@@ -162,6 +162,8 @@ class CarrierStatus(StrEnum):
     DELIVERED = "delivered"
     RETURNING = "returning"
     LOST = "lost"
+    CANCELLED = "cancelled"
+    """The shop called the parcel off: it is not coming. A worker from before this knows it as unknown."""
     UNKNOWN = "unknown"
 
 

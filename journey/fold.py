@@ -192,15 +192,28 @@ def _fold_return(case: Return, fact: ReturnOpened | ReturnClosed) -> Return:
     if isinstance(fact, ReturnOpened):
         changes: dict[str, Any] = {"opened_at": _first(case.opened_at, fact.at)}
         if fact.lines:
-            merged = {line.line_id: line.quantity for line in case.opened_lines}
-            for line in fact.lines:
-                merged[line.line_id] = max(merged.get(line.line_id, 0), line.quantity)
-            changes["opened_lines"] = tuple(
-                LineQuantity(line_id=key, quantity=merged[key]) for key in sorted(merged)
-            )
+            changes["opened_lines"] = _most(case.opened_lines, fact.lines)
         return case.model_copy(update=changes)
-    closing = Closing(at=fact.at, fact_id=fact.fact_id, outcome=fact.outcome, lines=fact.lines)
-    return case.model_copy(update={"closed": _later(case.closed, closing)})
+    closing = Closing(at=fact.at, fact_id=fact.fact_id, outcome=fact.outcome, lines=_most((), fact.lines))
+    return case.model_copy(update={"closed": _closed(case.closed, closing)})
+
+
+def _closed(old: Closing | None, new: Closing) -> Closing:
+    """Of several ends, the one that counts. Each refund of one return tells the lines that it is for."""
+    counts = _later(old, new)
+    if old is None or not (old.pays_back and new.pays_back):
+        return counts
+    # No lines means all of them.
+    lines = _most(old.lines, new.lines) if old.lines and new.lines else ()
+    return counts.model_copy(update={"lines": lines})
+
+
+def _most(one: tuple[LineQuantity, ...], other: tuple[LineQuantity, ...]) -> tuple[LineQuantity, ...]:
+    """Every line that one of them names, with the greater quantity."""
+    merged = {line.line_id: line.quantity for line in one}
+    for line in other:
+        merged[line.line_id] = max(merged.get(line.line_id, 0), line.quantity)
+    return tuple(LineQuantity(line_id=key, quantity=merged[key]) for key in sorted(merged))
 
 
 def _fold_complaint(complaint: Complaint, fact: ComplaintOpened | ComplaintClosed) -> Complaint:

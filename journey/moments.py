@@ -104,7 +104,7 @@ class View:
             case Anchor.CANCELLED:
                 return facts.cancelled_at
             case Anchor.SHIPPED:
-                return min((p.shipped_at for p in facts.parcels.values() if p.shipped_at), default=None)
+                return min((p.shipped_at for p in facts.sent if p.shipped_at), default=None)
             case Anchor.DELIVERED:
                 return _all(self.order, self._delivered)
             case Anchor.DELIVERY_REPORTED:
@@ -133,6 +133,8 @@ class View:
                 return None
 
     def _of_parcel(self, anchor: Anchor, parcel: Parcel) -> datetime | None:
+        if parcel.called_off:
+            return None
         match anchor:
             case Anchor.SHIPPED:
                 return parcel.shipped_at
@@ -188,7 +190,7 @@ class View:
         return parcel.delivered_at or self._assumed_at(parcel)
 
     def _assumed_at(self, parcel: Parcel) -> datetime | None:
-        if parcel.shipped_at is None or parcel.delivered_at:
+        if parcel.shipped_at is None or parcel.delivered_at or parcel.called_off:
             return None
         if parcel.checkpoint and parcel.checkpoint.status in _NOT_ASSUMED:
             return None
@@ -203,7 +205,8 @@ class View:
                 # Nobody told an older run, and nobody looked for it.
                 return self.order.first_order is True
             case Condition.CANCELLED:
-                return facts.cancelled_at is not None
+                called_off = per is Per.PARCEL and subject and facts.parcels[subject].called_off
+                return facts.cancelled_at is not None or bool(called_off)
             case Condition.RETURNED:
                 return any(
                     r.kept_nothing and _about(per, subject, r.concerns) for r in facts.returns.values()
@@ -234,7 +237,7 @@ class View:
             [self.facts.parcels[subject]] if per is Per.PARCEL and subject else self.facts.parcels.values()
         )
         if condition is Condition.SHIPPED:
-            return any(parcel.shipped_at for parcel in parcels)
+            return any(parcel.shipped_at for parcel in parcels if not parcel.called_off)
         status = CarrierStatus(condition.value)
         if status in (CarrierStatus.LOST, CarrierStatus.RETURNING):
             return any(p.checkpoint and p.checkpoint.status is status for p in parcels)

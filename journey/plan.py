@@ -242,7 +242,7 @@ def closes_at(state: JourneyState, playbook: Playbook, ahead: list[PlannedStep])
     if state.paused_since or any(step.standing in (Standing.HELD, Standing.PARKED) for step in ahead):
         return None
     quiet_since = state.quiet_since or facts.placed.at
-    if facts.cancelled_at and not facts.parcels:
+    if facts.cancelled_at and not facts.sent:
         return quiet_since
     view = View(state, playbook, facts.order)
     settled = facts.cancelled_at or view.moment(Anchor.DELIVERED, Per.ORDER, None)
@@ -261,6 +261,6 @@ class Stage(StrEnum):
 def stage(facts: OrderState) -> Stage:
     if facts.placed and all_reported(facts.order, facts):
         return Stage.DELIVERED
-    if any(parcel.shipped_at for parcel in facts.parcels.values()):
+    if any(parcel.shipped_at for parcel in facts.sent):
         return Stage.SHIPPED
     return Stage.CANCELLED if facts.cancelled_at else Stage.PLACED

@@ -19,7 +19,7 @@ from journey.return_contract import (
 
 SEEN = 200
 
-_USED = frozenset(CarrierStatus) - {CarrierStatus.LABEL_MADE, CarrierStatus.UNKNOWN}
+_USED = frozenset(CarrierStatus) - {CarrierStatus.LABEL_MADE, CarrierStatus.CANCELLED, CarrierStatus.UNKNOWN}
 """What a carrier only says of a parcel that it has."""
 
 FACTS: dict[str, type[ReturnFact]] = {

@@ -24,7 +24,7 @@ def answer(state: JourneyState, playbook: Playbook, request: ReturnRequest, now:
             return case.decision
     if state.facts.placed is None:
         raise Refusal(Rule.ORDER_UNKNOWN, "order_id", "is not known to be placed")
-    if state.facts.cancelled_at and not state.facts.parcels and request.kind not in BY_OPERATOR:
+    if state.facts.cancelled_at and not state.facts.sent and request.kind not in BY_OPERATOR:
         raise Refusal(Rule.ORDER_CANCELLED, "order_id", "was cancelled before it was shipped")
     _check_number(state, request)
     view = View(state, playbook, state.facts.order)

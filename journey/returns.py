@@ -146,7 +146,7 @@ def _check_after_delivery(desk: Desk, line: Line, where: str) -> None:
 
 
 def _check_before_delivery(desk: Desk, kind: CaseKind, line: Line, where: str) -> None:
-    parcels = [p for p in desk.view.facts.parcels.values() if _carries(p.shipment, line.line_id)]
+    parcels = [p for p in desk.view.facts.sent if _carries(p.shipment, line.line_id)]
     if kind is CaseKind.LOST and any(p.checkpoint and p.checkpoint.status == "lost" for p in parcels):
         return
     if desk.reported_at(line):

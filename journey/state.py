@@ -62,7 +62,8 @@ class Place(Stamped):
 
 
 _ON_THE_WAY = {CarrierStatus.LABEL_MADE: 0, CarrierStatus.UNKNOWN: 0, CarrierStatus.HANDED_OVER: 1}
-_ARRIVED = {CarrierStatus.DELIVERED: 3, CarrierStatus.RETURNING: 3}
+# Scans that follow do not bring back what was called off, but what is delivered is there all the same.
+_ARRIVED = {CarrierStatus.CANCELLED: 3, CarrierStatus.DELIVERED: 4, CarrierStatus.RETURNING: 4}
 _PROGRESS = {status: {**_ON_THE_WAY, **_ARRIVED}.get(status, 2) for status in CarrierStatus}
 
 
@@ -103,12 +104,27 @@ class Parcel(Model):
     def delivered_at(self) -> datetime | None:
         return self.reached.get(CarrierStatus.DELIVERED)
 
+    @property
+    def called_off(self) -> bool:
+        """Whether it is not coming, and so was never sent."""
+        return self.checkpoint is not None and self.checkpoint.status is CarrierStatus.CANCELLED
+
 
 class Closing(Stamped):
-    """How a return ended."""
+    """How a return ended. What was paid back was paid back, whatever else is said of the same return before
+    or after: a shop's platform may say no more than that it is over."""
 
     outcome: ReturnOutcome
     lines: tuple[LineQuantity, ...] = ()
+
+    @property
+    def pays_back(self) -> bool:
+        return self.outcome in (ReturnOutcome.REFUNDED, ReturnOutcome.CREDITED)
+
+    @property
+    def rank(self) -> tuple[Any, ...]:
+        # A run from before this rule took the latest word, and keeps what it took.
+        return (self.pays_back, self.at, self.fact_id)
 
 
 class Return(Model):
@@ -126,10 +142,7 @@ class Return(Model):
     @property
     def kept_nothing(self) -> bool:
         """Whether the customer ended without the goods."""
-        return self.closed is not None and self.closed.outcome in (
-            ReturnOutcome.REFUNDED,
-            ReturnOutcome.CREDITED,
-        )
+        return self.closed is not None and self.closed.pays_back
 
     def concerns(self, line_id: str) -> bool:
         lines = (self.closed and self.closed.lines) or self.opened_lines
@@ -176,6 +189,11 @@ class OrderState(Model):
     rating: Rating | None = None
     reordered: dict[str, Instant] = Field(default_factory=dict, description="By sku: the latest time.")
     story: tuple[Happening, ...] = Field(default=(), description="The latest happenings, oldest first.")
+
+    @property
+    def sent(self) -> tuple[Parcel, ...]:
+        """The parcels that were not called off."""
+        return tuple(parcel for parcel in self.parcels.values() if not parcel.called_off)
 
     @property
     def order(self) -> Order:

@@ -14,7 +14,7 @@ from journey.facts import Model
 from journey.times import Instant
 from ledger.database import insert_into
 from ledger.door_tables import inbox, parcels, provider_events
-from ledger.incoming import ERASE, Acceptance, Deed, Incoming
+from ledger.incoming import ERASE, TEST_ORDER, Acceptance, Deed, Incoming
 from ledger.missing import Missing
 from ledger.money_tables import payments
 from ledger.orders import keep_orders
@@ -185,6 +185,16 @@ class Inbox(Missing):
             await self._keep_what_they_tell(db, [again], now)
         return True
 
+    async def is_test_order(self, order_id: str) -> bool:
+        """Whether an order came in as one that was placed to try the shop, and had no effect."""
+        query = select(inbox.c.number).where(
+            inbox.c.order_id == order_id,
+            inbox.c.state == InboxState.DISPATCHED,
+            inbox.c.reason == TEST_ORDER,
+        )
+        async with self.reading() as db:
+            return (await db.execute(query.limit(1))).first() is not None
+
 
 def _new_row(each: Incoming, now: datetime) -> dict[str, object]:
     state = InboxState.RECEIVED if each.deeds else InboxState.DISPATCHED
@@ -196,7 +206,7 @@ def _new_row(each: Incoming, now: datetime) -> dict[str, object]:
         "body_hash": each.body_hash,
         "topic": each.topic,
         "state": state,
-        "reason": each.problem or ("" if each.deeds else "nothing to dispatch"),
+        "reason": each.problem or each.ignored or ("" if each.deeds else "nothing to dispatch"),
         "order_id": each.order_id,
         "tracking_number": each.tracking_number,
         "deeds": [deed.model_dump(mode="json") for deed in each.deeds],

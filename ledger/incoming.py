@@ -45,6 +45,9 @@ UNPAID = "unpaid"
 order here, there is nothing to be called off."""
 
 
+TEST_ORDER = "a test order"
+"""Why what a shop tells of an order that was placed to try it has no effect."""
+
 LONGEST_ID = 255
 """Characters of an event's id."""
 
@@ -133,6 +136,19 @@ class Incoming(Model):
     wish: Wish | None = None
     problem: str = ""
     raw: str | None = None
+    is_test: bool = Field(default=False, description="It is about an order that was placed to try the shop.")
+
+    @property
+    def ignored(self) -> str:
+        """Why it has no effect, if it has none for a reason."""
+        return TEST_ORDER if self.is_test and not self.deeds else ""
+
+    def unless_test(self) -> "Incoming":
+        """The same without any effect, if it is about an order that was placed to try the shop."""
+        if not self.is_test:
+            return self
+        nothing = {"deeds": (), "person": None, "pointer": None, "problem": "", "raw": None}
+        return self.model_copy(update=nothing)
 
 
 class Acceptance(StrEnum):

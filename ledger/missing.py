@@ -18,6 +18,8 @@ from ledger.incoming import Deed, Incoming
 _AT_ONCE = 500
 """Orders in one question: a statement of SQLite may have 32,766 parameters."""
 
+_OF_A_LINE = ("line_id", "quantity", "unit_price", "discount")
+
 Known = dict[str, list[dict[str, Any]]]
 """The bodies of an order's known facts, by their kinds."""
 
@@ -64,7 +66,7 @@ def _says_nothing_new(deed: Deed, known: Known) -> bool:
 def _lines(body: dict[str, Any]) -> list[tuple[Any, ...]]:
     """What an order consists of; how a line is worded is no change of it."""
     lines: Iterable[dict[str, Any]] = body.get("lines") or (body.get("order") or {}).get("lines") or ()
-    return sorted((line.get("line_id"), line.get("quantity"), line.get("unit_price")) for line in lines)
+    return sorted(tuple(line.get(name) or 0 for name in _OF_A_LINE) for line in lines)
 
 
 def _moved(body: dict[str, Any]) -> tuple[Any, ...]:

@@ -40,6 +40,9 @@ class DoorSettings(BaseSettings):
     standard_secret_previous: SecretStr | None = Field(default=None, description=_BEFORE)
     shopify_secret: SecretStr | None = Field(default=None, description=f"The app's secret. {_NOW}")
     shopify_secret_previous: SecretStr | None = Field(default=None, description=_BEFORE)
+    shopify_test_orders: bool = Field(
+        default=False, description="Whether orders that Shopify marks as tests are taken for real ones."
+    )
     woocommerce_secret: SecretStr | None = Field(default=None, description=f"The webhook's secret. {_NOW}")
     woocommerce_secret_previous: SecretStr | None = Field(default=None, description=_BEFORE)
     woocommerce_consent_meta: str | None = Field(

@@ -29,6 +29,8 @@ class Doors:
     largest_body: int = LARGEST_BODY
     links: Links | None = None
     sources: Sources = field(default_factory=lambda: SOURCES)
+    test_orders: bool = False
+    """Whether orders that were placed to try a shop are taken for real ones."""
 
 
 async def _doors(request: Request) -> Doors:

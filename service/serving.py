@@ -55,8 +55,17 @@ async def open_doors(
     """Everything behind the routes, at work."""
     async with Intake(ledger, poke) as intake:
         secrets, links = settings.secrets(), links_of(settings)
-        sources = sources_of(settings)
-        yield Doors(ledger, intake, reach, playbook, secrets, settings.largest_body, links, sources)
+        yield Doors(
+            ledger,
+            intake,
+            reach,
+            playbook,
+            secrets,
+            settings.largest_body,
+            links,
+            sources_of(settings),
+            settings.shopify_test_orders,
+        )
 
 
 async def serve(settings: Settings) -> None:

@@ -81,10 +81,12 @@ class World:
 
 @asynccontextmanager
 async def open_world(
-    ledger: Ledger, reach: Reach = nobody, playbook: Playbook = DEFAULT
+    ledger: Ledger, reach: Reach = nobody, playbook: Playbook = DEFAULT, **more: Any
 ) -> AsyncIterator[World]:
     secrets = {name: SecretStr(value) for name, value in SECRETS.items()}
-    settings = Settings(service_port=0, largest_body=LARGEST, public_url=PUBLIC).model_copy(update=secrets)
+    settings = Settings(service_port=0, largest_body=LARGEST, public_url=PUBLIC).model_copy(
+        update=secrets | more
+    )
     made = await ledger.create_key("tests", list(Scope), datetime.now(UTC))
     async with (
         doors_within(settings, ledger, reach, playbook) as address,

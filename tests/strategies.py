@@ -75,7 +75,11 @@ _DRAWN: dict[type[Any], dict[str, st.SearchStrategy[Any]]] = {
     ExpectedDateChanged: {"parcel_id": st.none() | parcel_ids, "expected": promises},
     FeedbackGiven: {"rating": st.integers(1, 5)},
     ReturnOpened: {"return_id": st.sampled_from(["r1", "r2"]), "lines": parts},
-    ReturnClosed: {"return_id": st.sampled_from(["r1", "r2"]), "outcome": st.sampled_from(ReturnOutcome)},
+    ReturnClosed: {
+        "return_id": st.sampled_from(["r1", "r2"]),
+        "outcome": st.sampled_from(ReturnOutcome),
+        "lines": parts,
+    },
     Reordered: {"skus": line_ids.map(lambda line_id: (f"SKU-{line_id}",))},
     ComplaintOpened: {"complaint_id": st.sampled_from(["t1", "t2"])},
     ComplaintClosed: {"complaint_id": st.sampled_from(["t1", "t2"])},

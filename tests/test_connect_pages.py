@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+import tomllib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 import pytest_asyncio
 
 import worker
+from activities.providers.shopify import API_VERSION
+from activities.providers.shopify_topics import topic
 from ledger import Ledger
 from ledger.inbox import InboxState
 from tests.doors import SECRET, STANDARD, STRIPE, open_world, until
@@ -24,7 +27,7 @@ from tests.world import dev_world, short_playbook
 ROOT = Path(__file__).parent.parent
 DOCS = {
     "connect-your-own": ["order_placed", "parcel_shipped", "parcel_moved"],
-    "connect-shopify": ["order_placed"],
+    "connect-shopify": ["order_placed", "order_placed"],
     "connect-woocommerce": ["order_placed"],
     "connect-providers": [
         *("order_placed", "parcel_shipped", "parcel_moved", "parcel_moved", "capture_reported"),
@@ -172,3 +175,20 @@ def test_what_a_sample_tells_of_happened_just_now(page: str) -> None:
 
 def test_the_pages_are_among_those_whose_links_are_followed() -> None:
     assert {f"docs/{page}.md" for page in DOCS} <= set(PAGES)
+
+
+def test_shopify_s_configuration_on_the_page_subscribes_to_all_that_becomes_something() -> None:
+    text = (ROOT / "docs" / "connect-shopify.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
+    webhooks = tomllib.loads(block)["webhooks"]
+    subscribed = {name for each in webhooks["subscriptions"] for name in each.get("topics", ())}
+    demanded = {name for each in webhooks["subscriptions"] for name in each.get("compliance_topics", ())}
+    rows = re.findall(r"^\| (`[a-z_]+/.*?) \|", text, flags=re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    assert subscribed | demanded == named | {"shop/redact"}
+    assert demanded == {"customers/redact", "customers/data_request", "shop/redact"}
+    [loop] = re.findall(r"for TOPIC in (.*?); do", text, flags=re.DOTALL)
+    assert {topic(name) for name in loop.replace("\\", " ").split()} == subscribed
+    assert webhooks["api_version"] == API_VERSION
+    assert {each for each in re.findall(r"/admin/api/([^/]+)/", text)} == {API_VERSION}
+    assert {each["uri"] for each in webhooks["subscriptions"]} == {"https://your.host/webhooks/shopify"}

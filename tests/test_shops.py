@@ -13,7 +13,8 @@ from activities.providers.shopify_tokens import AdminToken, AppToken
 from activities.providers.woocommerce import WooCommerceShop
 from activities.shops import Changed, Shop, ShopBusy, ShopRefused
 from ledger.incoming import Incoming
-from service.sources.all import translate
+from runtime.settings import Settings
+from service.sources.all import translate, translator
 from tests import payloads
 from tests.fakes import shopify, woocommerce
 from tests.fakes.shopify import FakeShopify
@@ -108,13 +109,14 @@ async def test_shopify_s_api_and_its_webhooks_tell_the_same_facts(
         payloads.shopify_event(id=7, status="delivered", estimated_delivery_at="2026-03-05T12:00:00Z"),
         payloads.SHOPIFY_REFUND,
         payloads.SHOPIFY_RETURN,
+        payloads.SHOPIFY_REFUND | {"id": 7, "return": {"id": payloads.SHOPIFY_RETURN["id"]}},
     ]
     shopify_shop.orders = {order["id"]: order}
     shopify_shop.fulfillments, shopify_shop.events = [webhooks[1]], webhooks[2:4]
-    shopify_shop.refunds, shopify_shop.returns = [webhooks[4]], [webhooks[5]]
+    shopify_shop.refunds, shopify_shop.returns = [webhooks[4], webhooks[6]], [webhooks[5]]
     by_api = facts("shopify", [change.body for change in await everything(shop)])
     assert by_api == facts("shopify", webhooks)
-    assert len(by_api) == 8
+    assert len(by_api) == 9
 
 
 async def test_what_shopify_s_webhooks_say_no_more_its_api_still_tells(
@@ -231,6 +233,18 @@ async def test_an_app_fetches_its_token_and_renews_it_before_it_ends(shopify_sho
     assert shopify_shop.log[0].variables == {"grant_type": "client_credentials", "client_id": shopify.APP[0]}
 
 
+async def test_subscriptions_beyond_the_first_page_are_told_by_the_names_of_their_webhooks(
+    shop: ShopifyShop, shopify_shop: FakeShopify
+) -> None:
+    elsewhere = {f"A_{number}": "https://elsewhere.example/hooks" for number in range(150)}
+    ours = dict.fromkeys(
+        ("ORDERS_PARTIALLY_FULFILLED", "ORDERS_UPDATED"), "https://d.example/webhooks/shopify"
+    )
+    shopify_shop.topics = elsewhere | ours
+    assert await shop.subscriptions() == {"orders/partially_fulfilled": True, "orders/updated": True}
+    assert len(shopify_shop.asked("Subscriptions")) == 2
+
+
 async def test_shopify_tells_the_subscriptions_that_lead_to_us(
     shop: ShopifyShop, shopify_shop: FakeShopify
 ) -> None:
@@ -307,3 +321,30 @@ async def test_a_wrong_key_is_a_refusal(woo_shop: FakeWooCommerce) -> None:
     with pytest.raises(ShopRefused, match="woocommerce answered 401"):
         await shop.changed(SINCE)
     await shop.close()
+
+
+async def test_of_an_order_that_tries_the_shop_its_api_tells_nothing_that_has_an_effect(
+    shop: ShopifyShop, shopify_shop: FakeShopify
+) -> None:
+    order = payloads.shopify_order(test=True)
+    shopify_shop.orders = {order["id"]: order}
+    shopify_shop.fulfillments, shopify_shop.events = (
+        [payloads.shopify_fulfillment()],
+        [payloads.shopify_event()],
+    )
+    shopify_shop.refunds, shopify_shop.returns = [payloads.SHOPIFY_REFUND], [payloads.SHOPIFY_RETURN]
+    bodies = [json.dumps(change.body).encode() for change in await everything(shop)]
+    assert len(bodies) == 5
+    real = [each for body in bodies for each in translator(Settings())("shopify", body, NOW)]
+    assert [each for each in real if each.deeds or each.person or each.problem] == []
+    assert all(each.deeds for body in bodies for each in translate("shopify", body, NOW))
+
+
+async def test_a_fulfillment_that_is_cancelled_is_told_alike(
+    shop: ShopifyShop, shopify_shop: FakeShopify
+) -> None:
+    order, off = payloads.shopify_order(), payloads.shopify_fulfillment(status="cancelled")
+    shopify_shop.orders, shopify_shop.fulfillments = {order["id"]: order}, [off]
+    by_api = facts("shopify", [change.body for change in await everything(shop)])
+    assert by_api == facts("shopify", [order, off])
+    assert by_api["shopify:123456:cancelled"]["status"] == "cancelled"

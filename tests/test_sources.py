@@ -4,7 +4,9 @@ import json
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 import pytest_asyncio
@@ -13,9 +15,12 @@ from journey.playbook import MessageClass
 from ledger import Ledger
 from ledger.inbox import InboxState
 from ledger.permissions import last_word
+from runtime.delivery import Delivery
+from runtime.orders import UnknownOrder
 from service.examples import ORDER
+from service.sources.all import read_again
 from tests import payloads
-from tests.doors import STANDARD_BEFORE, World, open_world, signed, standard_headers
+from tests.doors import DEFAULT, STANDARD_BEFORE, World, open_world, signed, standard_headers
 from tests.sending import NOON
 
 SOURCES = ["standard", "shopify", "woocommerce", "easypost", "aftership", "stripe", "sendgrid"]
@@ -249,6 +254,40 @@ async def test_a_cancelled_shopify_order_is_cancelled_whatever_the_topic_says(wo
     assert [kind for kind, _ in await facts(world)] == ["order_placed", "order_cancelled"]
 
 
+async def test_an_order_that_tries_the_shop_has_no_effect_and_is_shown_with_the_reason(world: World) -> None:
+    who = "shopify-115310627314723954"
+    for _ in range(2):
+        told = await world.post("shopify", payloads.shopify_order(test=True))
+        assert (told.status_code, told.json()) == (200, {"result": "ignored"})
+    (row,) = await world.ledger.inbox_rows()
+    assert (row.state, row.reason, row.deeds, row.raw) == (InboxState.DISPATCHED, "a test order", (), None)
+    assert await world.ledger.profile(who) is None
+    assert await world.ledger.order(str(payloads.shopify_order()["id"])) is None
+
+
+async def test_an_order_that_tries_the_shop_is_a_real_one_if_the_shop_says_so(tmp_path: Path) -> None:
+    ledger = await Ledger.open(f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}")
+    async with open_world(ledger, shopify_test_orders=True) as world:
+        told = await world.post("shopify", payloads.shopify_order(test=True))
+        assert told.json() == {"result": "accepted"}
+        assert [kind for kind, _ in await facts(world)] == ["order_placed"]
+    await ledger.close()
+
+
+async def test_what_follows_an_order_that_tried_the_shop_does_not_wait_for_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unknown = AsyncMock(side_effect=UnknownOrder("820982911946154508"))
+    monkeypatch.setattr("runtime.delivery.report_fact", unknown)
+    await world.post("shopify", payloads.shopify_fulfillment())
+    (row,) = await world.ledger.inbox_rows()
+    delivery = Delivery(world.ledger, DEFAULT)
+    assert (await delivery.of(Mock(), row)).reason == "waits for its order"
+    await world.post("shopify", payloads.shopify_order(test=True))
+    verdict = await delivery.of(Mock(), row)
+    assert (verdict.state, verdict.reason) == (InboxState.DISPATCHED, "a test order")
+
+
 async def test_a_guest_is_known_by_the_order(world: World) -> None:
     await world.post("shopify", payloads.shopify_order(customer=None))
     profile = await world.ledger.profile("guest-820982911946154508")
@@ -371,6 +410,43 @@ async def test_what_shopify_sends_and_we_cannot_read_is_parked_and_acknowledged(
     (row,) = await world.ledger.inbox_rows(InboxState.PARKED)
     assert "line_items.0.quantity" in row.reason
     assert "many" not in row.reason
+
+
+@pytest.mark.parametrize("source", ["shopify", "woocommerce", "easypost", "aftership", "stripe", "sendgrid"])
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [(b"{", "is not JSON"), (b"\xff\x00{}", "should be UTF-8"), (b'{"id": 1, "id": 2}', "the body")],
+)
+async def test_a_signed_body_that_is_no_json_is_parked_and_acknowledged_where_refusals_are_counted(
+    world: World, source: str, body: bytes, reason: str
+) -> None:
+    for result in ("accepted", "repeated"):
+        answer = await world.post(source, body)
+        assert (answer.status_code, answer.json()) == (200, {"result": result})
+    (row,) = await world.ledger.inbox_rows(InboxState.PARKED)
+    assert reason in row.reason
+    assert row.raw
+    assert "\x00" not in row.raw
+    assert read_again(row).problem
+
+
+async def test_a_fact_that_is_no_json_is_refused_to_who_can_mend_it(world: World) -> None:
+    assert (await world.post("standard", b"{")).status_code == 422
+    assert await world.ledger.inbox_rows() == []
+
+
+async def test_an_order_with_more_lines_than_are_kept_goes_on_and_the_rest_is_said_once(world: World) -> None:
+    line = payloads.shopify_order()["line_items"][0]
+    order = payloads.shopify_order(line_items=[line | {"id": each} for each in range(1, 502)])
+    for body in (order, order | {"updated_at": "2026-03-05T10:00:00Z"}):
+        assert (await world.post("shopify", body)).json() == {"result": "accepted"}
+    assert [kind for kind, _ in await facts(world)] == ["order_placed", "order_placed", "order_changed"]
+    (note,) = await world.ledger.inbox_rows(InboxState.PARKED)
+    assert note.reason == "an order here has at most 500 lines: of 501, the others are left out"
+    assert note.order_id == "820982911946154508"
+    # Whoever has read it sends it on its way, and it is gone.
+    assert await world.ledger.reread_inbox(note.number, read_again(note), NOON)
+    assert await world.ledger.inbox_rows(InboxState.PARKED) == []
 
 
 async def test_a_yes_that_a_shop_dates_in_the_future_does_not_outweigh_a_later_no(world: World) -> None:

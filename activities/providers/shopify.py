@@ -19,6 +19,7 @@ from activities.providers.shopify_asking import Asking, Sizes, Sleep
 from activities.providers.shopify_orders import changes_of
 from activities.providers.shopify_queries import ORDERS, SUBSCRIPTIONS
 from activities.providers.shopify_tokens import Token
+from activities.providers.shopify_topics import topic
 from activities.providers.shopify_whole import Whole
 from activities.shops import Page
 
@@ -80,9 +81,16 @@ class ShopifyShop:
     async def subscriptions(self) -> Mapping[str, bool]:
         """Those that this app made by the API. Shopify does not tell those of an app's configuration file and
         those of the admin, and deletes what failed too often: so one is at work if it is there."""
-        data = await self._asking.ask(SUBSCRIPTIONS, {})
-        found = [(str(each["topic"]), str(each["uri"])) for each in data["webhookSubscriptions"]["nodes"]]
-        return {topic(name): True for name, uri in found if leads_to(uri, OUR_DOOR)}
+        found: dict[str, bool] = {}
+        after: str | None = None
+        while True:
+            data = await self._asking.ask(SUBSCRIPTIONS, {"after": after})
+            page = data["webhookSubscriptions"]
+            ours = (each for each in page["nodes"] if leads_to(str(each["uri"]), OUR_DOOR))
+            found |= {topic(str(each["topic"])): True for each in ours}
+            if not page["pageInfo"]["hasNextPage"]:
+                return found
+            after = page["pageInfo"]["endCursor"]
 
 
 class _Place(NamedTuple):
@@ -105,9 +113,3 @@ class _Place(NamedTuple):
         if self.told + told >= AS_FAR_AS and last > self.since:
             return _Place(last)
         return self._replace(told=self.told + told, after=after)
-
-
-def topic(name: str) -> str:
-    """`ORDERS_UPDATED` as a webhook's header has it: `orders/updated`."""
-    resource, _, event = name.lower().rpartition("_")
-    return f"{resource}/{event}"

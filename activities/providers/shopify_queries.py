@@ -35,6 +35,7 @@ _FULFILLMENT = f"""
 
 _REFUND = f"""
     id legacyResourceId createdAt
+    return {{ id }}
     {_list("refundLineItems", "first: $lines")}
 """
 
@@ -107,12 +108,13 @@ EACH_OF = {
 }
 """One of such a list."""
 
-SUBSCRIPTIONS = """
-query Subscriptions {
-  webhookSubscriptions(first: 100) {
-    nodes { topic uri }
-  }
-}
+SUBSCRIPTIONS = f"""
+query Subscriptions($after: String) {{
+  webhookSubscriptions(first: 100, after: $after) {{
+    nodes {{ topic uri }}
+    {_MORE}
+  }}
+}}
 """
 
 QUESTIONS = (ORDERS, *REST_OF.values(), *IDS_OF.values(), *EACH_OF.values(), SUBSCRIPTIONS)

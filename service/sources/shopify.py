@@ -6,6 +6,7 @@ order tells all of it, so each of them can begin the journey.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -59,9 +60,15 @@ class Shopify(Source):
     def translate(self, data: Any, at: datetime) -> Iterator[Told]:
         if not isinstance(data, dict):
             raise NotReadable("the body should be a JSON object")
-        for fields, told in _TOPICS.items():
-            if all(field in data for field in fields.split("+")):
-                yield from told(data, at)
-                return
-        if str(data.get("admin_graphql_api_id")).startswith(_A_RETURN):
-            yield from return_told(data, at)
+        is_test = data.get("test") is True
+        for told in _told(data, at):
+            yield replace(told, is_test=is_test)
+
+
+def _told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
+    for fields, told in _TOPICS.items():
+        if all(field in data for field in fields.split("+")):
+            yield from told(data, at)
+            return
+    if str(data.get("admin_graphql_api_id")).startswith(_A_RETURN):
+        yield from return_told(data, at)

@@ -1,6 +1,6 @@
 """Shopify's orders, fulfillments, refunds and returns as facts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -22,22 +22,26 @@ from journey.facts import (
     ReturnOutcome,
 )
 from ledger.incoming import UNPAID, Deed
+from service.sources.shopify_lines import MOST_LINES, Item, lines_of, most
 from service.sources.shopify_people import Address, Customer, buyer, pointer
 from service.sources.source import NotReadable, Told, deed
-from service.sources.values import Id, Loose, Wire, country, currency, label, minor_units, moment, url
+from service.sources.values import Id, Loose, Wire, country, currency, label, moment, url
 
 _PAID = {"paid", "partially_paid", "authorized", "partially_refunded", "refunded"}
 """An order begins when its payment is there or certain. A refunded one was paid once."""
 
 _CANCEL_REASONS = {"customer", "fraud", "inventory", "declined", "staff", "other"}
 
-_NOT_SENT = {"pending", "open", "cancelled", "error", "failure"}
-"""The values of `FulfillmentStatus` of what has not left, or never will."""
+_NOT_SENT = {"pending", "open", "error", "failure"}
+"""The values of `FulfillmentStatus` of what has not left, or could not be asked for."""
+
+_CALLED_OFF = "cancelled"
+"""The value of `FulfillmentStatus` of a parcel that was told of, and is not coming."""
 
 _ENDED = {
     "canceled": ReturnOutcome.CANCELLED,
     "declined": ReturnOutcome.REFUSED,
-    # It does not say how. What was paid back, refunds tell by themselves.
+    # It does not say how. A refund of this return does, and counts whichever comes first.
     "closed": ReturnOutcome.EXCHANGED,
 }
 """The values of `ReturnStatus` of a return that is over."""
@@ -53,31 +57,6 @@ _STATUSES = {
     **dict.fromkeys(("delivered", "picked_up"), CarrierStatus.DELIVERED),
 }
 """The values of `FulfillmentEventStatus` in the Admin API; `failure` says too little to act on."""
-
-
-class _Item(Wire):
-    id: Id
-    sku: Loose = ""
-    title: Loose = ""
-    name: Loose = ""
-    quantity: int = Field(ge=0, le=100_000)
-    current_quantity: int | None = Field(default=None, ge=0, le=100_000)
-    price: str = "0"
-    product_type: Loose = ""
-    variant_id: Loose = ""
-
-    def line(self, of: str) -> Line | None:
-        units = self.quantity if self.current_quantity is None else self.current_quantity
-        if units == 0:
-            return None
-        return Line(
-            line_id=self.id,
-            sku=label(self.sku) or label(self.variant_id) or self.id,
-            title=label(self.name or self.title, 200) or "?",
-            quantity=units,
-            unit_price=minor_units(self.price, of),
-            category=label(self.product_type),
-        )
 
 
 def _not_none(value: Any) -> Any:
@@ -97,20 +76,17 @@ class _Order(Wire):
     email: Loose = ""
     phone: Loose = ""
     customer_locale: Loose = ""
-    test: bool = False
     customer: Annotated[Customer, BeforeValidator(_not_none)] = Customer()
     shipping_address: Annotated[Address, BeforeValidator(_not_none)] = Address()
     billing_address: Annotated[Address, BeforeValidator(_not_none)] = Address()
-    line_items: tuple[_Item, ...] = Field(max_length=500)
+    line_items: tuple[Item, ...]
 
     @property
     def address(self) -> Address:
         return self.shipping_address if self.shipping_address.country_code else self.billing_address
 
     def lines(self) -> tuple[Line, ...]:
-        money = currency(self.currency)
-        found = (item.line(money) for item in self.line_items)
-        return tuple(line for line in found if line is not None)
+        return lines_of(self.line_items, currency(self.currency))
 
 
 def order_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
@@ -134,6 +110,14 @@ def order_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
         placed_at = moment(order.processed_at or order.created_at) or at
         own = pointer(order.id, person.profile.customer_id, placed_at, order.address)
         yield Told(deeds=deeds, order_id=order.id, person=person, pointer=own)
+        yield from _left_out(order)
+
+
+def _left_out(order: _Order) -> Iterator[Told]:
+    """A note for people, once for each order."""
+    if (number := len(order.line_items)) > MOST_LINES:
+        note = f"an order here has at most {MOST_LINES} lines: of {number}, the others are left out"
+        yield Told(order_id=order.id, problem=note, part=f"shopify:{order.id}:left-out")
 
 
 def _order_deeds(order: _Order, customer_id: str, zone: str, at: datetime) -> Iterator[Deed]:
@@ -188,7 +172,7 @@ class _Fulfillment(Wire):
     tracking_number: Loose = ""
     tracking_url: Loose = ""
     shipment_status: Loose = ""
-    line_items: tuple[_Shipped, ...] = Field(max_length=500)
+    line_items: tuple[_Shipped, ...]
 
 
 def fulfillment_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
@@ -197,6 +181,9 @@ def fulfillment_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
     if sent.status.lower() in _NOT_SENT:
         return
     shipped_at, changed_at = moment(sent.created_at) or at, moment(sent.updated_at) or at
+    if sent.status.lower() == _CALLED_OFF:
+        yield Told(deeds=[_called_off(sent.id, changed_at)], order_id=sent.order_id)
+        return
     number = label(sent.tracking_number)
     facts = [
         deed(
@@ -217,8 +204,25 @@ def fulfillment_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
     yield Told(deeds=facts, order_id=sent.order_id)
 
 
+def _called_off(parcel_id: str, at: datetime) -> Deed:
+    return deed(
+        ParcelMoved(
+            fact_id=f"shopify:{parcel_id}:{_CALLED_OFF}",
+            at=at,
+            source="shopify",
+            parcel_id=parcel_id,
+            status=CarrierStatus.CANCELLED,
+        )
+    )
+
+
 def _quantities(items: tuple[_Shipped, ...]) -> tuple[LineQuantity, ...]:
-    return tuple(LineQuantity(line_id=item.id, quantity=item.quantity) for item in items if item.quantity)
+    return _parts((item.id, item.quantity) for item in items)
+
+
+def _parts(units: Iterable[tuple[str, int]]) -> tuple[LineQuantity, ...]:
+    known = [LineQuantity(line_id=line_id, quantity=quantity) for line_id, quantity in units if quantity]
+    return most(known, lambda part: part.line_id)
 
 
 def _moved(event: str, parcel_id: str, word: str, at: datetime) -> Deed:
@@ -267,28 +271,37 @@ class _RefundItem(Wire):
     restock_type: Loose = ""
 
 
+class _OfReturn(Wire):
+    id: Id
+
+
 class _Refund(Wire):
     id: Id
     order_id: Id
     created_at: Loose = ""
-    refund_line_items: tuple[_RefundItem, ...] = Field(max_length=500)
+    of_return: _OfReturn | None = Field(default=None, alias="return")
+    refund_line_items: tuple[_RefundItem, ...]
 
 
 def refund_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
-    """`refunds/create`: goods that came back and are paid back. Money alone, and goods that were never sent
-    (`cancel`), are no return."""
+    """`refunds/create`: goods that came back and are paid back. Since version 2025-04 it names the return
+    that it is for, which ends by it. Other refunds of money alone, and goods that were never sent (`cancel`),
+    are no return."""
     refund = _Refund.model_validate(data)
-    lines = tuple(
-        LineQuantity(line_id=item.line_item_id, quantity=item.quantity)
+    lines = _parts(
+        (item.line_item_id, item.quantity)
         for item in refund.refund_line_items
-        if item.quantity and item.restock_type != "cancel"
+        if item.restock_type != "cancel"
     )
-    if lines:
+    of = refund.of_return.id if refund.of_return else None
+    if lines or of:
+        # With the return in its id, since a webhook of an older version does not name it, and the API does.
+        own = f"shopify:refund:{refund.id}"
         closed = ReturnClosed(
-            fact_id=f"shopify:refund:{refund.id}",
+            fact_id=f"{own}:of:{of}" if of else own,
             at=moment(refund.created_at) or at,
             source="shopify",
-            return_id=f"refund-{refund.id}",
+            return_id=of or f"refund-{refund.id}",
             outcome=ReturnOutcome.REFUNDED,
             lines=lines,
         )
@@ -313,7 +326,7 @@ class _ReturnedItem(Wire):
 class _Return(Wire):
     id: Id
     order: _OfOrder
-    return_line_items: tuple[_ReturnedItem, ...] = Field(max_length=500)
+    return_line_items: tuple[_ReturnedItem, ...]
 
 
 class _EndedReturn(Wire):
@@ -351,10 +364,10 @@ def _return_ended(data: dict[str, Any], status: str, at: datetime) -> Told:
 def _return_opened(data: dict[str, Any], at: datetime) -> Told:
     """Without the customer's note, which stays at Shopify."""
     asked = _Return.model_validate(data)
-    lines = tuple(
-        LineQuantity(line_id=item.fulfillment_line_item.line_item.id, quantity=item.quantity)
+    lines = _parts(
+        (item.fulfillment_line_item.line_item.id, item.quantity)
         for item in asked.return_line_items
-        if item.fulfillment_line_item and item.quantity
+        if item.fulfillment_line_item
     )
     opened = ReturnOpened(
         fact_id=f"shopify:return:{asked.id}", at=at, source="shopify", return_id=asked.id, lines=lines

@@ -54,6 +54,10 @@ class Told:
     payment: Payment | None = None
     provider_event: ProviderEvent | None = None
     wish: Wish | None = None
+    problem: str = ""
+    """What of it could not be told, for people to see; it is then parked, beside the rest."""
+    is_test: bool = False
+    """Whether it is about an order that was placed to try the shop."""
     part: str | None = field(default=None)
     """Its own identity, where one post brings several events."""
 
@@ -108,8 +112,11 @@ class Source(Protocol):
 
 
 def read(source: Source, post: Post) -> list[Incoming]:
-    """Verified bytes to what goes into the inbox. Raises `NotReadable`."""
-    data = source.opened(post, parsed(post.body))
+    """Verified bytes to what goes into the inbox. Raises `NotReadable` if the source is strict."""
+    try:
+        data, unread = source.opened(post, parsed(post.body)), ""
+    except NotReadable as error:
+        data, unread = None, str(error)
     topic = source.topic(post, data)[:80]
     event_id = bounded(source.event_id(post, data), LONGEST_ID)
     body_hash = hashlib.sha256(post.body).hexdigest()
@@ -120,13 +127,19 @@ def read(source: Source, post: Post) -> list[Incoming]:
         event_id = f"{event_id}/{body_hash[:16]}"
     frame = {"source": source.name, "event_id": event_id, "body_hash": body_hash, "topic": topic}
     try:
+        if unread:
+            raise NotReadable(unread)
         return [_incoming(frame, each.by(post.at)) for each in source.translate(data, post.at)]
     except (NotReadable, ValidationError) as error:
         problem = problems(error) if isinstance(error, ValidationError) else str(error)
         if source.strict:
             raise NotReadable(problem) from None
-        raw = post.body.decode("utf-8-sig")
-        return [Incoming(**frame, problem=problem[:500], raw=raw)]
+        return [Incoming(**frame, problem=problem[:500], raw=_raw(post.body))]
+
+
+def _raw(body: bytes) -> str:
+    """A body as a text that every database keeps, whatever it is."""
+    return body.decode("utf-8-sig", errors="replace").replace("\x00", "\ufffd")
 
 
 def _incoming(frame: dict[str, str], told: Told) -> Incoming:
@@ -143,6 +156,10 @@ def _incoming(frame: dict[str, str], told: Told) -> Incoming:
         payment=told.payment,
         provider_event=told.provider_event,
         wish=told.wish,
+        problem=told.problem,
+        is_test=told.is_test,
+        # Nothing of the body: a note is all that there is to it, and reading it again ends it.
+        raw=json.dumps({"note": told.problem}) if told.problem else None,
     )
 
 

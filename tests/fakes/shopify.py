@@ -303,6 +303,7 @@ def _refund(refund: dict[str, Any]) -> dict[str, Any]:
         "id": f"gid://shopify/Refund/{refund['id']}",
         "legacyResourceId": str(refund["id"]),
         "createdAt": _utc(refund["created_at"]),
+        "return": {"id": f"gid://shopify/Return/{of['id']}"} if (of := refund.get("return")) else None,
         "refundLineItems": Connection(parts),
     }
 
