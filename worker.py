@@ -5,7 +5,6 @@
 
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -45,6 +44,7 @@ from runtime.reach import LOOK_EVERY
 from runtime.sandbox import build_sandbox
 from runtime.schedule import keep_schedule
 from runtime.settings import LabelsName, MailerName, Settings, read_settings
+from runtime.stopping import when_asked_to_stop
 from service.links import links_of
 from service.sources.all import translator
 from workflows.erasure import Erasure
@@ -211,7 +211,8 @@ async def serve(settings: Settings) -> None:
     log = structlog.get_logger("thereafter.worker")
     configure_telemetry(settings.metrics_address)
     # From the first moment: who dies while the server starts would leave it behind.
-    stop = _asked_to_stop()
+    stop = asyncio.Event()
+    when_asked_to_stop(stop.set)
     ledger = await Ledger.open(settings.ledger())
     try:
         async with (
@@ -219,7 +220,10 @@ async def serve(settings: Settings) -> None:
             build_worker(connection.client, build_activities(settings, ledger)),
         ):
             await _scheduled(connection.client, settings)
-            log.info("working", task_queue=TASK_QUEUE, ui=connection.server and connection.server.ui)
+            ui = connection.server and connection.server.ui
+            log.info("working", task_queue=TASK_QUEUE, ui=ui, mailer=str(settings.mailer))
+            if settings.mailer is MailerName.OUTBOX:
+                log.warning("letters are kept in the outbox and go to nobody; THEREAFTER_MAILER sends them")
             await _until_asked(stop, settings.home, connection.server)
             log.info("stopping")
     finally:
@@ -245,13 +249,6 @@ async def _scheduled(client: Client, settings: Settings) -> None:
     except RPCError as error:
         log = structlog.get_logger("thereafter.worker")
         log.warning("no schedule for reconciliations", problem=error.status.name)
-
-
-def _asked_to_stop() -> asyncio.Event:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
 
 
 def main() -> int:

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 from pydantic import TypeAdapter, ValidationError
-from rich.console import Console
-from rich.table import Table
 
+from commands.tables import put, table
 from commands.terminal import Failure, door, opened_ledger, run, say, valid
 from journey.facts import Model
 from journey.names import Code, OpaqueId
@@ -36,9 +35,13 @@ def export(
 
 
 @app.command()
-def forget(customer_id: CustomerId, as_json: AsJson = False) -> None:
+def forget(
+    customer_id: CustomerId,
+    anyway: Annotated[bool, typer.Option(help="Also an id under which nothing is kept here.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Forget a customer: rows, letters, the mail provider, traces. Their journeys go on without them."""
-    run(_forget(customer_id, as_json))
+    run(_forget(customer_id, anyway, as_json))
 
 
 @app.command()
@@ -114,8 +117,10 @@ def _plain(value: object) -> str:
     return value.isoformat() if isinstance(value, (datetime, date)) else str(value)
 
 
-async def _forget(customer_id: str, as_json: bool) -> None:
+async def _forget(customer_id: str, anyway: bool, as_json: bool) -> None:
     async with door() as (client, ledger):
+        if not anyway and not await ledger.knows_customer(_valid(customer_id)):
+            raise Failure(4, f"nothing is kept here under {customer_id}; --anyway forgets it all the same")
         receipt = await begin(client, ledger, _valid(customer_id))
     _show([receipt], as_json)
 
@@ -155,13 +160,14 @@ def _show(found: list[Erasure], as_json: bool) -> None:
         for each in found:
             print(each.model_dump_json())  # noqa: T201
         return
-    table = Table("customer", "asked (UTC)", "done", "scrubbed", "rows", "mail provider", box=None)
+    names = ("customer", "asked (UTC)", "done", "scrubbed", "rows", "mail provider")
+    listing = table(*names, whole=("customer",))
     for each in found:
         days = [f"{at:%Y-%m-%d %H:%M}" if at else "-" for at in (each.requested_at, each.done_at)]
         scrubbed = f"{each.scrubbed_at:%Y-%m-%d}" if each.scrubbed_at else "-"
         rows = str(sum(each.receipt.values()))
-        table.add_row(each.customer_id, *days, scrubbed, rows, _provider(each))
-    Console().print(table if found else "nobody has been forgotten")
+        listing.add_row(each.customer_id, *days, scrubbed, rows, _provider(each))
+    put(listing if found else "nobody has been forgotten")
 
 
 def _provider(each: Erasure) -> str:

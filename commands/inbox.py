@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 from pydantic import TypeAdapter, ValidationError
-from rich.console import Console
 from rich.table import Table
 
+from commands.tables import put, table
 from commands.terminal import opened_ledger, run
 from journey.names import OpaqueId
 from ledger.inbox import InboxRow, InboxState
@@ -82,17 +82,18 @@ async def _list(state: InboxState | None, most: int, as_json: bool) -> int:
         for row in rows:
             print(row.model_dump_json(exclude={"raw", "deeds"}))  # noqa: T201
     else:
-        Console().print(_table(rows), f"in all: {counts or 'nothing has come in'}")
+        put(_table(rows), f"in all: {counts or 'nothing has come in'}")
     return 0
 
 
 def _table(rows: list[InboxRow]) -> Table:
-    table = Table("number", "source", "topic", "order", "state", "received", "reason", box=None)
+    names = ("number", "source", "topic", "order", "state", "received", "reason")
+    listing = table(*names, whole=("number", "order", "state"))
     for row in rows:
         about = row.order_id or row.tracking_number or ""
         received = f"{row.received_at:%Y-%m-%d %H:%M:%S}"
-        table.add_row(str(row.number), row.source, row.topic, about, row.state, received, row.reason)
-    return table
+        listing.add_row(str(row.number), row.source, row.topic, about, row.state, received, row.reason)
+    return listing
 
 
 async def _close(numbers: list[int], by: str, why: str, as_json: bool) -> int:
@@ -103,7 +104,7 @@ async def _close(numbers: list[int], by: str, why: str, as_json: bool) -> int:
     if as_json:
         print(json.dumps({"closed": closed, "not_parked": missed}))  # noqa: T201
     else:
-        Console().print(f"closed: {closed or 'none'}", f"not parked: {missed}" if missed else "")
+        put(f"closed: {closed or 'none'}", f"not parked: {missed}" if missed else "")
     return 1 if missed else 0
 
 
@@ -111,6 +112,8 @@ async def _replay(numbers: list[int] | None, as_json: bool) -> int:
     now, settings = datetime.now(UTC), read_settings()
     sources, tests = sources_of(settings), settings.shopify_test_orders
     async with opened_ledger() as ledger:
+        reasons: dict[int, str] = {}
+        states: dict[int, InboxState] = {}
         wanted = await ledger.inbox_rows(InboxState.PARKED, most=10_000)
         sent = await ledger.replay_inbox(numbers, now)
         for row in wanted:
@@ -118,10 +121,21 @@ async def _replay(numbers: list[int] | None, as_json: bool) -> int:
                 # Reading is work for the processor; other rows of the ledger may go on meanwhile.
                 again = await asyncio.to_thread(read_again, row, sources)
                 again = await ledger.named(again if tests else again.unless_test())
+                reasons[row.number] = again.problem
                 sent += [row.number] if await ledger.reread_inbox(row.number, again, now) else []
-    missed = sorted(set(numbers or []) - set(sent))
+        missed = sorted(set(reasons if numbers is None else numbers) - set(sent))
+        if missed:
+            states = {row.number: row.state for row in await ledger.inbox_rows(None, most=10_000)}
+    why = {number: reasons.get(number) or _why_not(states.get(number)) for number in missed}
     if as_json:
-        print(json.dumps({"replayed": sorted(sent), "not_replayed": missed}))  # noqa: T201
+        told = {"replayed": sorted(sent), "not_replayed": missed, "why": why}
+        print(json.dumps(told))  # noqa: T201
     else:
-        Console().print(f"replayed: {sorted(sent) or 'none'}", f"not replayed: {missed}" if missed else "")
+        put(f"replayed: {sorted(sent) or 'none'}")
+        for number, reason in why.items():
+            put(f"not replayed: {number}: {reason}")
     return 1 if missed else 0
+
+
+def _why_not(state: InboxState | None) -> str:
+    return f"it is {state}, and only what is parked can be replayed" if state else "no event has this number"

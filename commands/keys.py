@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from commands.tables import put, table
 from commands.terminal import AsJson, opened_ledger, run, say
 from ledger.keys import Scope
 
@@ -43,6 +42,7 @@ async def _create(label: str, scopes: list[Scope], as_json: bool) -> int:
         print(json.dumps({"key_id": made.key.key_id, "token": made.token}))  # noqa: T201
     else:
         print(made.token)  # noqa: T201
+        say(f"its id is {made.key.key_id}; `starter.py keys revoke {made.key.key_id}` ends it")
     return 0
 
 
@@ -53,16 +53,16 @@ async def _list(as_json: bool) -> int:
         for key in keys:
             print(key.model_dump_json(exclude={"digest"}))  # noqa: T201
         return 0
-    table = Table("id", "label", "opens", "made", "revoked", box=None)
+    listing = table("id", "label", "opens", "made", "revoked", whole=("id",))
     for key in keys:
         revoked = f"{key.revoked_at:%Y-%m-%d}" if key.revoked_at else ""
-        table.add_row(key.key_id, key.label, " ".join(key.scopes), f"{key.created_at:%Y-%m-%d}", revoked)
-    Console().print(table)
+        listing.add_row(key.key_id, key.label, " ".join(key.scopes), f"{key.created_at:%Y-%m-%d}", revoked)
+    put(listing)
     return 0
 
 
 async def _revoke(key_id: str) -> int:
     async with opened_ledger() as ledger:
         revoked = await ledger.revoke_key(key_id, datetime.now(UTC))
-    say("revoked" if revoked else f"no open key has the id {key_id}")
-    return 0 if revoked else 4
+    say("revoked" if revoked else f"no open key has the id {key_id}; `starter.py keys list` shows them")
+    return 0 if revoked else 1

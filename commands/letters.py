@@ -22,7 +22,8 @@ from activities.letters.writing import Letters
 from activities.mailer import LetterError, Mail, Mailer
 from commands.terminal import AsJson, PlaybookFile, opened_ledger, run, say
 from journey.playbook import Playbook
-from runtime.inputs import InputError, did_you_mean
+from journey.wording import did_you_mean
+from runtime.inputs import InputError
 from runtime.orderfiles import OrderFile, read_order
 from runtime.playbooks import load_playbook
 from runtime.settings import read_settings

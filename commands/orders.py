@@ -1,11 +1,13 @@
 """Place an order, report what happened to it, ask how it is, and act on its journey."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from temporalio.client import Client
 
 from commands import screen
 from commands.terminal import AsJson, Failure, OrderId, PlaybookFile, door, run, say, show, valid
@@ -13,9 +15,17 @@ from journey.contract import StepRequest, describe
 from journey.facts import KINDS
 from journey.record import begun
 from journey.said_before import step_was_said
-from runtime.inputs import did_you_mean
+from journey.wording import did_you_mean
+from ledger import Ledger
 from runtime.orderfiles import read_fact_file, read_order
-from runtime.orders import order_status, place_order, report_fact, request_update
+from runtime.orders import (
+    Reported,
+    UnknownOrder,
+    order_status,
+    place_order,
+    report_fact,
+    request_update,
+)
 from runtime.playbooks import load_playbook
 from runtime.settings import read_settings
 
@@ -59,7 +69,9 @@ def signal(order_id: OrderId, fact: Path, as_json: AsJson = False) -> None:
             near = did_you_mean(reported.kind, KINDS)
             say(f"{reported.kind}: not a kind that is known here; it is kept and shown{near}", "yellow")
         async with door() as (client, ledger):
+            known = await _is_known(client, ledger, order_id, str(reported.body.get("fact_id")))
             what = await report_fact(client, ledger, order_id, reported.kind, reported.body)
+            what = Reported.REPEATED if known and what is Reported.RECORDED else what
         if as_json:
             print(json.dumps({"order_id": order_id, "kind": reported.kind, "result": what}))  # noqa: T201
         else:
@@ -68,14 +80,29 @@ def signal(order_id: OrderId, fact: Path, as_json: AsJson = False) -> None:
     run(command())
 
 
+async def _is_known(client: Client, ledger: Ledger, order_id: str, fact_id: str) -> bool:
+    """Whether the journey's story has it. A signal is not answered, so it is looked up before; where nobody
+    answers, it is not known."""
+    with suppress(UnknownOrder, ConnectionError):
+        story = (await order_status(client, ledger, order_id)).happened
+        return any(each.fact_id == fact_id for each in story)
+    return False
+
+
 @app.command()
-def status(order_id: OrderId, as_json: AsJson = False) -> None:
+def status(
+    order_id: OrderId,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also what waits for something to happen.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """What happened to an order, what is next, when and why, and what was not sent and why."""
 
     async def command() -> None:
         async with door() as (client, ledger):
             found = await order_status(client, ledger, order_id)
-        show(found, as_json, screen.status_view(found))
+        show(found, as_json, screen.status_view(found, everything))
 
     run(command())
 

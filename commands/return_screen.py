@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from activities.letters.formats import decimal_amount
+from commands.tables import table
 from journey.facts import LineQuantity
 from journey.names import step_key
 from journey.return_case import ReturnCase, ReturnStatus
@@ -19,13 +19,6 @@ from ledger.returns import ReturnRow
 
 def _words(code: str) -> str:
     return code.replace("_", " ")
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
 
 
 def money(amount: int, currency: str | None) -> str:
@@ -41,7 +34,7 @@ def _moment(at: datetime | None) -> str:
 
 def decision_view(decision: ReturnDecision, currency: str | None) -> RenderableType:
     """The answer to a request."""
-    rows = _table("what", "answer")
+    rows = table("what", "answer")
     for what, said in _decided(decision, currency):
         rows.add_row(what, said)
     return rows
@@ -72,14 +65,14 @@ def return_view(status: ReturnStatus, words: str | None = None) -> RenderableTyp
     head = Text.assemble((title, "bold"), f"  {_words(case.outcome or case.stage)}")
     if case.needs:
         head.append(f"  needs attention: {_words(case.needs)}", style="red")
-    facts = _table("", "")
+    facts = table("", "")
     facts.show_header = False
     for what, said in _known(status, case, words):
         facts.add_row(what, said)
-    story = _table("when (UTC)", "what", "note")
+    story = table("when (UTC)", "what", "note")
     for each in case.story:
         story.add_row(f"{each.at:%Y-%m-%d %H:%M}", _words(each.kind), each.note or "")
-    letters = _table("letter", "when (UTC)", "result", "why")
+    letters = table("letter", "when (UTC)", "result", "why", whole=("letter", "when (UTC)"))
     for name, letter in case.letters.items():
         when = f"{letter.due:%Y-%m-%d %H:%M}"
         letters.add_row(step_key(name, status.return_id), when, letter.result or "ahead", letter.reason)
@@ -112,22 +105,23 @@ def needs(row: ReturnRow) -> str | None:
 
 def returns_view(rows: list[ReturnRow]) -> RenderableType:
     """Returns, and which of them wait for a person."""
-    table = _table("order", "return", "kind", "stage", "opened (UTC)", "attention")
+    found = table("order", "return", "kind", "stage", "opened (UTC)", "attention", whole=("order", "return"))
     for row in rows:
         outcome = row.case.get("outcome") or row.stage
         attention = _words(needs(row) or "")
         opened = f"{row.opened_at:%Y-%m-%d %H:%M}"
-        table.add_row(row.order_id, row.return_id, _words(row.kind), _words(outcome), opened, attention)
-    return table if rows else Text("no returns")
+        found.add_row(row.order_id, row.return_id, _words(row.kind), _words(outcome), opened, attention)
+    return found if rows else Text("no returns")
 
 
 def refunds_view(refunds: list[Refund]) -> RenderableType:
     """Refunds, and why they are where they are."""
-    table = _table("order", "key", "amount", "state", "provider", "reason")
+    whole = ("order", "key", "amount", "state")
+    rows = table("order", "key", "amount", "state", "provider", "reason", whole=whole)
     for each in refunds:
         amount = money(each.amount, each.currency)
-        table.add_row(each.order_id, each.key, amount, _words(each.state), each.provider, each.reason)
-    return table if refunds else Text("no refunds")
+        rows.add_row(each.order_id, each.key, amount, _words(each.state), each.provider, each.reason)
+    return rows if refunds else Text("no refunds")
 
 
 def papers_view(files: list[str]) -> RenderableType:

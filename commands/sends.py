@@ -9,6 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from commands.tables import is_narrow, table
 from commands.terminal import AsJson, opened_ledger, run, show
 from journey.facts import Model, problems
 from journey.playbook import MessageClass
@@ -21,6 +22,9 @@ CustomerId = Annotated[str, typer.Argument(help="The customer's id.")]
 Class = Annotated[MessageClass, typer.Option("--class", help="The class of letters.")]
 
 app = typer.Typer()
+
+OUTBOX = "outbox"
+"""The provider that is none: what it has taken lies in the ledger."""
 
 _COLOURS = {
     SendState.DELIVERED: "green",
@@ -159,17 +163,23 @@ async def _show_choices(ledger: Ledger, customer: str, as_json: bool) -> None:
 
 
 def _sends_view(found: list[Send]) -> RenderableType:
-    table = Table("since (UTC)", "order", "step", "class", "state", "tries", "why", box=None, pad_edge=False)
+    names = ("since (UTC)", "order", "step", "state", "tries", "class", "why")
+    narrow = is_narrow()
+    shown = [name for name in names if not (narrow and name in ("class", "tries"))]
+    rows = table(*shown, whole=("since (UTC)", "order", "step", "state"))
     for send in found:
         moment = send.told_at or send.ended_at or send.claimed_at or send.created_at
         tries = f"{send.attempts}, resent {send.resent}" if send.resent else str(send.attempts)
         state = Text(send.state, style=_COLOURS.get(send.state, ""))
         why = send.reason
+        if send.state is SendState.ACCEPTED and send.provider == OUTBOX:
+            state, why = Text("kept", style="yellow"), why or "in the outbox; it went to nobody"
         if send.state is SendState.PLANNED and send.not_before:
             why = f"{why}, until {send.not_before:%Y-%m-%d %H:%M}"
         at = f"{moment:%Y-%m-%d %H:%M}"
-        table.add_row(at, send.order_id, send.key, send.message_class, state, tries, Text(why))
-    return table if found else Text("no such letters")
+        more = () if narrow else (tries, send.message_class)
+        rows.add_row(at, send.order_id, send.key, state, *more, Text(why))
+    return rows if found else Text("no such letters")
 
 
 def _choices_view(found: Choices) -> RenderableType:

@@ -17,6 +17,7 @@ from rich.console import Console
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
+from commands.tables import put
 from journey.facts import problems
 from journey.own_returns import OursToTell
 from ledger import Ledger
@@ -27,6 +28,7 @@ from runtime.logs import configure_logs, configure_telemetry
 from runtime.orders import UnknownOrder
 from runtime.returns import Refused, UnknownReturn
 from runtime.settings import LabelsName, MailerName, Settings, read_settings
+from runtime.stopping import when_asked_to_stop
 
 AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON, for machines.")]
 PlaybookFile = Annotated[Path | None, typer.Option("--playbook", help="Another playbook than the default.")]
@@ -58,7 +60,7 @@ def _ended(command: Coroutine[Any, Any, int | None]) -> tuple[int, str]:
     try:
         configure_logs(_log_file())
         configure_telemetry()
-        return asyncio.run(command) or 0, ""
+        return asyncio.run(_until_stopped(command)) or 0, ""
     except Failure as failure:
         return failure.code, str(failure)
     except (InputError, OursToTell) as error:
@@ -75,11 +77,25 @@ def _ended(command: Coroutine[Any, Any, int | None]) -> tuple[int, str]:
         return 3, str(error)
     except RPCError as error:
         return 3, f"Temporal says: {error.message}"
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return 130, ""
     except Exception as error:
         logging.getLogger("thereafter").exception("a command broke")
         return 70, f"this should not happen: {type(error).__name__}; the log in THEREAFTER_HOME has more"
+
+
+async def _until_stopped(command: Coroutine[Any, Any, int | None]) -> int | None:
+    """A command that is asked to stop, once or more often, ends what it began, such as a server."""
+    task = asyncio.create_task(command)
+    asked = asyncio.Event()
+
+    def stop() -> None:
+        if not asked.is_set():
+            asked.set()
+            task.cancel()
+
+    when_asked_to_stop(stop)
+    return await task
 
 
 def _log_file() -> Path:
@@ -104,7 +120,7 @@ def show(model: BaseModel, as_json: bool, view: Any) -> None:
     if as_json:
         print(model.model_dump_json(exclude_none=True))  # noqa: T201
     else:
-        Console().print(view)
+        put(view)
 
 
 def say(text: str, style: str | None = None) -> None:

@@ -26,6 +26,7 @@ from pydantic import (
 
 from journey.names import Code, Label, OpaqueId
 from journey.times import Instant, When
+from journey.wording import is_short_of_good_ones, located, what_would_be_right
 
 
 class Model(BaseModel):
@@ -63,9 +64,9 @@ be written down everywhere."""
 class Line(Model):
     """One line of an order: so many of one thing."""
 
-    line_id: OpaqueId
-    sku: Label
-    title: Text
+    line_id: OpaqueId = Field(description="Your id of the line; unlike any other of the order.")
+    sku: Label = Field(description="Your article number. Who buys it again is not reminded to.")
+    title: Text = Field(description="As the customer knows it; letters show it.")
     quantity: int = Field(ge=1, le=100_000)
     unit_price: int = Field(
         ge=0, le=LARGEST_SUM, description="In minor units of the order's currency (ISO 4217)."
@@ -74,12 +75,22 @@ class Line(Model):
     tax: int = Field(
         default=0, ge=0, le=LARGEST_SUM, description="On top of the whole line; 0 where prices include it."
     )
-    category: Label | None = None
-    lifespan_days: int | None = Field(
-        default=None, ge=1, le=3650, description="Days that one unit lasts, for what is used up."
+    category: Label | None = Field(
+        default=None,
+        description="A word of yours for its kind, by which `returns:` of the playbook has exceptions.",
     )
-    guide_url: Url | None = Field(default=None, description="How to use and care for it.")
-    image_url: Url | None = None
+    lifespan_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=3650,
+        description="Days that one unit lasts, for what is used up: the reminder to buy more counts from "
+        "the delivery.",
+    )
+    guide_url: Url | None = Field(
+        default=None,
+        description="https. How to use and care for it; the letter after the delivery links to it.",
+    )
+    image_url: Url | None = Field(default=None, description="https. Letters show it.")
 
 
 def _distinct(lines: tuple[Line, ...]) -> tuple[Line, ...]:
@@ -95,19 +106,28 @@ Lines = Annotated[tuple[Line, ...], Field(min_length=1, max_length=500), AfterVa
 class Order(Model):
     """What was bought, by whom (a pointer), and what was promised."""
 
-    order_id: OpaqueId
+    order_id: OpaqueId = Field(description="Your id of the order.")
     customer_id: OpaqueId
     currency: str = Field(pattern=r"^[A-Z]{3}$", description="ISO 4217.")
     country: str = Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1, where it is sent.")
     zone: Zone = Field(description="The customer's IANA time zone.")
     lines: Lines
-    first_order: bool = False
+    first_order: bool | None = Field(
+        default=None,
+        description="Whether the customer had bought nothing before. Not told: the ledger looks for an "
+        "earlier order of the same customer when the journey begins.",
+    )
     shipping: int = Field(
         default=0, ge=0, le=LARGEST_SUM, description="Paid for shipping, tax included, in minor units."
     )
     discount: int = Field(default=0, ge=0, le=LARGEST_SUM, description="Off the whole order, in minor units.")
-    ship_by: When | None = Field(default=None, description="The promised ship date.")
-    deliver_by: When | None = Field(default=None, description="The promised delivery date.")
+    ship_by: When | None = Field(
+        default=None, description="The promised ship date: a customer hears of it when it passes unshipped."
+    )
+    deliver_by: When | None = Field(
+        default=None,
+        description="The promised delivery date: a customer hears of it when it passes or moves.",
+    )
 
     @model_validator(mode="after")
     def _paid_is_not_negative(self) -> Self:
@@ -165,9 +185,14 @@ class ReturnOutcome(StrEnum):
 class FactBase(Model):
     """What every fact carries."""
 
-    fact_id: str = Field(min_length=1, max_length=200, pattern=r"^[^\s@]+$")
+    fact_id: str = Field(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\s@]+$",
+        description="Yours, such as the event's own id: said again, it counts once.",
+    )
     at: Instant = Field(description="When it happened; any offset, kept in UTC.")
-    source: OpaqueId = "unstated"
+    source: OpaqueId = Field(default="unstated", description="Who reports it.")
 
 
 class OrderPlaced(FactBase):
@@ -192,14 +217,14 @@ class OrderCancelled(FactBase):
     """The whole order is called off."""
 
     kind: Literal["order_cancelled"] = "order_cancelled"
-    reason: Code | None = None
+    reason: Code | None = Field(default=None, description="A word of yours such as `customer_asked`.")
 
 
 class ParcelShipped(FactBase):
     """A parcel is on its way, with all of the order or some of its lines."""
 
     kind: Literal["parcel_shipped"] = "parcel_shipped"
-    parcel_id: OpaqueId
+    parcel_id: OpaqueId = Field(description="Your id of the parcel, unlike any other of the order.")
     tracking_number: Label | None = None
     tracking_url: Url | None = None
     carrier: Label | None = None
@@ -215,7 +240,8 @@ def _word_only(text: str) -> str:
 
 
 class ParcelMoved(FactBase):
-    """The carrier reported a checkpoint. A status we do not know counts as `unknown`; its word is kept."""
+    """The carrier reported a checkpoint. A carrier's status that we do not know counts as `unknown`; its word
+    is kept."""
 
     kind: Literal["parcel_moved"] = "parcel_moved"
     parcel_id: OpaqueId
@@ -246,8 +272,8 @@ class FeedbackGiven(FactBase):
     """The customer rated the order. Words stay in the ledger; `feedback_id` points to them."""
 
     kind: Literal["feedback_given"] = "feedback_given"
-    rating: int = Field(ge=1, le=5)
-    feedback_id: OpaqueId | None = None
+    rating: int = Field(ge=1, le=5, description="Stars.")
+    feedback_id: OpaqueId | None = Field(default=None, description="Points to the words in the ledger.")
 
 
 class ReturnOpened(FactBase):
@@ -344,9 +370,11 @@ def problems(error: ValidationError) -> str:
     """A validation error in one line that names each field and what would be right, but no value:
     a value that does not belong may be personal."""
     lines = []
-    for item in error.errors(include_input=False, include_url=False, include_context=False)[:TOLD]:
-        place = [_plain(part) for part in item["loc"] if str(part) not in KINDS]
-        lines.append(f"{'.'.join(place) or 'fact'}: {item['msg']}")
+    wrong = [item for item in error.errors(include_url=False) if not is_short_of_good_ones(item)]
+    for item in wrong[:TOLD]:
+        loc, said = located(item)
+        place = [_plain(part) for part in loc if str(part) not in KINDS]
+        lines.append(f"{'.'.join(place) or 'fact'}: {what_would_be_right(item, loc, said)}")
     return "; ".join(lines)
 
 

@@ -202,7 +202,8 @@ class View:
         facts = self.facts
         match condition:
             case Condition.FIRST_ORDER:
-                return self.order.first_order
+                # Nobody told an older run, and nobody looked for it.
+                return self.order.first_order is True
             case Condition.CANCELLED:
                 called_off = per is Per.PARCEL and subject and facts.parcels[subject].called_off
                 return facts.cancelled_at is not None or bool(called_off)

@@ -4,14 +4,21 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-OpaqueId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9#][A-Za-z0-9_.:#-]{0,63}$")]
+OPAQUE_ID = r"^[A-Za-z0-9#][A-Za-z0-9_.:#-]{0,63}$"
+LABEL = r"^[^@\x00-\x1f\x7f-\x9f]{1,100}$"
+CODE = r"^[a-z][a-z0-9_]{0,63}$"
+
+OpaqueId = Annotated[str, StringConstraints(pattern=OPAQUE_ID)]
 """An identifier that says nothing about a person: no `@`, no spaces, at most 64 characters."""
 
-Label = Annotated[str, StringConstraints(pattern=r"^[^@\x00-\x1f\x7f-\x9f]{1,100}$")]
+Label = Annotated[str, StringConstraints(pattern=LABEL)]
 """A shop's or carrier's own name for a thing, in any script, spaces and slashes too; no `@`."""
 
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Code = Annotated[str, StringConstraints(pattern=CODE)]
 """A machine's word such as `changed_mind`; never free text, which may be personal."""
+
+GUEST = "guest-"
+"""How the ids of guests begin, of which each order has its own: nobody can tell what else they bought."""
 
 TASK_QUEUE = "thereafter"
 

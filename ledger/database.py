@@ -68,10 +68,14 @@ class Database:
             database.addresses = AddressKeys([*secrets, own])
         except (OSError, DBAPIError, PostgresError) as error:
             await database.close()
-            raise LedgerError(f"ledger_url: this database cannot be opened: {_cause(error)}") from None
+            raise LedgerError(
+                f"THEREAFTER_LEDGER_URL: this database cannot be opened: {_cause(error)}"
+            ) from None
         except CommandError:
             await database.close()
-            raise LedgerError("ledger_url: the tables there were made by a newer version") from None
+            raise LedgerError(
+                "THEREAFTER_LEDGER_URL: the tables there were made by a newer version"
+            ) from None
         return database
 
     async def close(self) -> None:
@@ -147,27 +151,42 @@ def _cause(error: Exception) -> str:
 
 def _engines(url: str) -> tuple[AsyncEngine, ...]:
     """The engine for transactions, and the one for what takes its time if that is another."""
+    parsed = ledger_url(url)
+    if parsed.drivername == "sqlite+aiosqlite":
+        return _sqlite_engines(parsed)
+    return (create_async_engine(parsed, hide_parameters=True, pool_pre_ping=True),)
+
+
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgres": "postgresql+asyncpg",
+}
+"""What platforms hand out names the database alone, and there is one driver for each that we use."""
+
+
+def ledger_url(url: str) -> URL:
+    """A ledger's URL with the driver that we use. Raises `LedgerError` where it cannot be one."""
+    right = "should be postgresql://USER:PASSWORD@HOST/DATABASE or sqlite:///FILE"
     try:
         parsed = make_url(url)
-    except ArgumentError:
-        raise LedgerError("ledger_url: should be an SQLAlchemy URL") from None
-    driver = parsed.drivername
-    if driver == "sqlite+aiosqlite":
-        return _sqlite_engines(parsed)
-    if driver == "postgresql+asyncpg":
-        return (create_async_engine(url, hide_parameters=True, pool_pre_ping=True),)
-    raise LedgerError(
-        f"ledger_url: should start with sqlite+aiosqlite:// or postgresql+asyncpg://, not {driver}://"
-    )
+    except (ArgumentError, ValueError):
+        raise LedgerError(f"THEREAFTER_LEDGER_URL: {right}") from None
+    driver = _DRIVERS.get(parsed.drivername, parsed.drivername)
+    if driver not in _DRIVERS.values():
+        raise LedgerError(f"THEREAFTER_LEDGER_URL: {right}, not {driver}://")
+    # By libpq's name for it, which asyncpg calls otherwise.
+    query = {"ssl" if name == "sslmode" else name: value for name, value in parsed.query.items()}
+    return parsed.set(drivername=driver, query=query)
 
 
 def _sqlite_engines(url: URL) -> tuple[AsyncEngine, ...]:
     if not url.database or url.database == ":memory:":
-        raise LedgerError("ledger_url: should name a file, since a ledger outlives its process")
+        raise LedgerError("THEREAFTER_LEDGER_URL: should name a file, since a ledger outlives its process")
     try:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise LedgerError(f"ledger_url: its folder cannot be made: {_cause(error)}") from None
+        raise LedgerError(f"THEREAFTER_LEDGER_URL: its folder cannot be made: {_cause(error)}") from None
     creator = partial(inline_sqlite.connect, url.database)
     engines = (
         create_async_engine(url, hide_parameters=True, async_creator=creator),

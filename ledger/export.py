@@ -60,6 +60,10 @@ NOBODY_S = {
 class Exports(Database):
     """Reads only."""
 
+    async def knows_customer(self, customer_id: str) -> bool:
+        """Whether anything is kept under an id, or was until it was forgotten."""
+        return any((await self.export_customer(customer_id)).values())
+
     async def export_customer(self, customer_id: str) -> dict[str, list[dict[str, Any]]]:
         """Everything that is kept about a customer, table by table; all empty for somebody unknown."""
         async with self.reading() as db:

@@ -86,3 +86,13 @@ class Orders(Database):
         async with self.reading() as db:
             row = (await db.execute(select(*_POINTER).where(orders.c.order_id == order_id))).one_or_none()
         return OrderPointer.model_validate(row._asdict()) if row else None
+
+    async def bought_before(self, customer_id: str, order_id: str, placed_at: datetime) -> bool:
+        """Whether the customer placed an earlier order, as far as this ledger goes back. Of two at one
+        instant the smaller id is the earlier, so that only one of them is the first."""
+        earlier = (orders.c.placed_at < placed_at) | (
+            (orders.c.placed_at == placed_at) & (orders.c.order_id < order_id)
+        )
+        asked = select(orders.c.order_id).where(orders.c.customer_id == customer_id, earlier).limit(1)
+        async with self.reading() as db:
+            return (await db.execute(asked)).one_or_none() is not None

@@ -60,5 +60,20 @@ async def connect_configured() -> Client:
     try:
         return await Client.connect(**config, data_converter=DATA_CONVERTER)
     except (RPCError, RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0][:200]
-        raise ConnectionError(f"TEMPORAL_ADDRESS: {config.get('target_host')}: {reason}") from error
+        raise ConnectionError(f"TEMPORAL_ADDRESS: {config.get('target_host')}: {_reason(error)}") from error
+
+
+_REASONS = {
+    "ConnectionRefused": "nobody listens there",
+    "dns error": "no such host is known",
+    "ertificate": "its TLS certificate is not believed",
+    "TimedOut": "no answer in time",
+    "deadline has elapsed": "no answer in time",
+}
+"""By what the transport's own errors have in them, which are written for who writes transports."""
+
+
+def _reason(error: Exception) -> str:
+    said = str(error)
+    known = next((reason for sign, reason in _REASONS.items() if sign in said), None)
+    return known or said.splitlines()[0][:200]

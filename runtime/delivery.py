@@ -18,7 +18,15 @@ from ledger import Ledger
 from ledger.inbox import InboxRow, InboxState, Verdict
 from ledger.incoming import PLACE, TEST_ORDER, UNPAID, Deed
 from ledger.tracking import Tracked
-from runtime.orders import Reported, UnknownOrder, check_ours, handle, report_fact, start_journey
+from runtime.orders import (
+    Reported,
+    UnknownOrder,
+    check_ours,
+    handle,
+    knowing_if_first,
+    report_fact,
+    start_journey,
+)
 from runtime.returns import UnknownReturn, report_return_fact, start_again
 
 ORDER_PATIENCE = timedelta(days=2)
@@ -172,6 +180,7 @@ class Delivery:
         if await self.ledger.journey(order_id) is not None:
             return "known already"
         first = (deeds[1].kind, deeds[1].body) if len(deeds) > 1 else None
+        placed = await knowing_if_first(self.ledger, placed)
         if not await start_journey(client, placed, self.playbook, first):
             return "known already"
         await self.ledger.wake_inbox(order_id, self.now())

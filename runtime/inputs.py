@@ -7,8 +7,7 @@ where it cannot be personal.
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
-from difflib import get_close_matches
+from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, get_args
@@ -19,28 +18,19 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
+from journey.wording import (
+    Loc,
+    did_you_mean,
+    is_short_of_good_ones,
+    known_words,
+    located,
+    what_would_be_right,
+)
+
 LARGEST = 4_000_000
 """Bytes; a longer file is not read."""
 
-Loc = tuple[int | str, ...]
 LineOf = Callable[[Loc], int]
-
-_A_DURATION = "should be a duration such as `30 days`, `2 hours` or `-1 week`"
-_A_LABEL = "should be 1 to 100 characters, without @"
-_RIGHT = {
-    **dict.fromkeys(("wait", "expires", "usual_delivery", "assume_delivered", "close_after"), _A_DURATION),
-    **dict.fromkeys(("sku", "skus", "category", "carrier", "tracking_number"), _A_LABEL),
-    "window": "should be hours of the day such as `09:00-20:00`",
-    "name": "should be a word of small letters, digits and underscores such as `order_confirmation`",
-    "message": "should be the name of a letter such as `order_confirmation`",
-    "reason": "should be a word of small letters, digits and underscores such as `changed_mind`",
-    "currency": "should be an ISO 4217 code such as `EUR`",
-    "country": "should be an ISO 3166-1 code such as `DE`",
-    "fact_id": "should be an identifier of at most 200 characters, without spaces and without @",
-    "email": "should be an e-mail address",
-    "locale": "should be a language such as `en` or `pt-BR`",
-}
-_AN_ID = "should be an identifier: letters, digits and _ . : # -, at most 64 characters, no spaces, no @"
 
 
 class InputError(Exception):
@@ -160,74 +150,27 @@ def complaints(
     """
     told = set()
     for item in error.errors(include_url=False):
-        if item["type"] == "too_short" and item["input"]:
-            continue  # not short, but short of good ones: each wrong one is told for itself
-        loc, said = _located(item)
+        if is_short_of_good_ones(item):
+            continue
+        loc, said = located(item)
         text = _what_is_wrong(item, loc, said, say_value) + _did_you_mean(item, model, loc)
         seen = loc[1:] if flattened and loc[:1] == (flattened,) else loc
         told.add((source.line_of(seen), source.wrong(seen, text)))
     return "\n".join(text for _, text in sorted(told))
 
 
-def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """A hint at the known word that the given one resembles, or nothing."""
-    near = get_close_matches(word, list(words), n=1)
-    return f"; did you mean `{near[0]}`?" if near else ""
-
-
 def _did_you_mean(item: ErrorDetails, model: type[BaseModel], loc: Loc) -> str:
     if item["type"] == "extra_forbidden":
         return did_you_mean(str(loc[-1]), _known_keys(model, loc))
-    return did_you_mean(item["input"], _known_words(item)) if isinstance(item["input"], str) else ""
+    return did_you_mean(item["input"], known_words(item)) if isinstance(item["input"], str) else ""
 
 
 def _what_is_wrong(item: ErrorDetails, loc: Loc, said: str, say_value: bool) -> str:
-    text = _what_would_be_right(item, loc, said)
+    text = what_would_be_right(item, loc, said)
     value = item["input"]
     if say_value and text.startswith("should") and isinstance(value, (str, int, float)):
         return f"`{str(value)[:60]}` {text}"
     return text
-
-
-def _located(item: ErrorDetails) -> tuple[Loc, str]:
-    """A rule that looks at several fields names the one that is wrong at the start of its message."""
-    said = item["msg"].removeprefix("Value error, ")
-    named = re.match(r"([a-z_]+(?:\.\w+)*): (.+)$", said) if item["type"] == "value_error" else None
-    if named is None:
-        return item["loc"], said
-    more = tuple(int(part) if part.isdigit() else part for part in named[1].split("."))
-    return (*item["loc"], *more), named[2]
-
-
-def _what_would_be_right(item: ErrorDetails, loc: Loc, said: str) -> str:
-    match item["type"]:
-        case "missing":
-            return "is missing"
-        case "extra_forbidden":
-            return "is not a known field"
-        case "enum" | "literal_error":
-            return f"should be one of: {', '.join(_known_words(item))}"
-        case "model_type" | "dict_type" | "model_attributes_type":
-            return "should be an object with named fields"
-        case "timezone_aware" | "datetime_type" | "datetime_parsing" | "datetime_from_date_parsing":
-            return "should be a moment with an offset such as 2026-05-01T10:00:00+02:00"
-        case "too_short":
-            return "should have at least one item"
-        case "tuple_type" | "list_type":
-            return "should be a list"
-        case "value_error" if loc[-1:] == ("email",):
-            return _RIGHT["email"]
-        case "string_pattern_mismatch":
-            last = next((part for part in reversed(loc) if isinstance(part, str)), "")
-            return _RIGHT.get(last, _AN_ID)
-    return said.removeprefix("Input ").removeprefix("String ").removeprefix("Value ")
-
-
-def _known_words(item: ErrorDetails) -> list[str]:
-    if item["type"] in ("enum", "literal_error"):
-        return re.findall(r"'([^']+)'", item["ctx"]["expected"])
-    _, _, words = item["msg"].partition("one of: ")
-    return words.split(", ") if words else []
 
 
 def _known_keys(model: type[BaseModel], loc: Loc) -> list[str]:

@@ -20,6 +20,7 @@ from journey.names import OpaqueId
 from journey.playbook import MessageClass
 from journey.return_facts import FACTS
 from journey.times import Instant
+from journey.wording import did_you_mean
 from ledger.customers import Profile
 from ledger.payments import Payment
 from ledger.permissions import Consent
@@ -28,11 +29,11 @@ from runtime.inputs import (
     LineOf,
     Source,
     complaints,
-    did_you_mean,
     json_lines,
     parse_json,
     read_text,
 )
+from runtime.languages import Language
 
 _MODELS: dict[str, type[FactBase]] = {
     model.model_fields["kind"].default: model for model in get_args(get_args(KnownFact)[0])
@@ -41,8 +42,6 @@ OF_RETURNS = {"return_requested", "return_decided", "return_cancelled", "refund_
 """Requests and facts about returns: they are read where they are handed over."""
 
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
-
-Locale = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
 
 
 def _one_line(text: str) -> str:
@@ -61,7 +60,7 @@ class Customer(Model):
     customer_id: OpaqueId
     email: EmailStr
     name: OneLine
-    locale: Locale = Field(default="en", description="BCP 47.")
+    locale: Language = Field(default="en", description="BCP 47.")
     phone: Annotated[OneLine, Field(max_length=40)] | None = None
     zone: Zone | None = Field(default=None, description="By default the order's.")
     consent: tuple[MessageClass, ...] = Field(

@@ -21,7 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from journey.contract import JourneyEnd, JourneyStart, JourneyStatus, Standpoint, describe_ending
 from journey.facts import Fact, OrderPlaced, understand
-from journey.names import TASK_QUEUE, order_workflow_id
+from journey.names import GUEST, TASK_QUEUE, order_workflow_id
 from journey.own_returns import TOLD_BY_US, check_source, run_here
 from journey.plan import plan
 from journey.playbook import Playbook
@@ -93,7 +93,19 @@ async def place_order(  # noqa: PLR0913, PLR0917
     await ledger.keep_payment(demo_payment(placed))
     for consent in consents:
         await ledger.keep_consent(consent)
-    return await start_journey(client, placed, playbook)
+    return await start_journey(client, await knowing_if_first(ledger, placed), playbook)
+
+
+async def knowing_if_first(ledger: Ledger, placed: OrderPlaced) -> OrderPlaced:
+    """The fact that says whether it is the customer's first order. Looked up where nobody told, before the
+    journey begins: it lives with the answer, whatever the ledger learns later. A guest's may be any."""
+    order = placed.order
+    if order.first_order is not None:
+        return placed
+    before = order.customer_id.startswith(GUEST) or await ledger.bought_before(
+        order.customer_id, order.order_id, placed.at
+    )
+    return placed.model_copy(update={"order": order.model_copy(update={"first_order": not before})})
 
 
 async def start_journey(

@@ -4,18 +4,21 @@ Temporal's own variables (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_AP
 `TEMPORAL_CONFIG_FILE`, `TEMPORAL_PROFILE`) are read by Temporal's own configuration, not here.
 """
 
+import os
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import SettingsConfigDict, SettingsError
 
 from activities.letters.shop import Shop
 from ledger.database import Place
 from runtime.door_settings import DoorSettings
 from runtime.inputs import InputError
 from runtime.reconcile_settings import ReconcileSettings
+from runtime.variables import PREFIX, check_names
 
 
 class MailerName(StrEnum):
@@ -37,7 +40,7 @@ class Settings(DoorSettings, ReconcileSettings):
     """Read from `THEREAFTER_*`; `pydantic.ValidationError` names each variable that is wrong."""
 
     model_config = SettingsConfigDict(
-        env_prefix="THEREAFTER_",
+        env_prefix=PREFIX,
         env_nested_delimiter="__",
         nested_model_default_partial_update=True,
         extra="ignore",
@@ -45,7 +48,7 @@ class Settings(DoorSettings, ReconcileSettings):
 
     home: Path = Field(default=Path(".thereafter"), description="Where the embedded server and ledger live.")
     ledger_url: str | None = Field(
-        default=None, description="SQLAlchemy async URL; by default SQLite under `home`."
+        default=None, description="`postgresql://...` or `sqlite:///FILE`; by default SQLite under `home`."
     )
     address_key: SecretStr | None = Field(
         default=None,
@@ -129,12 +132,28 @@ class Settings(DoorSettings, ReconcileSettings):
 
 def read_settings() -> Settings:
     """Read the environment. Raises `InputError` that names each variable and what would be right."""
+    check_names(os.environ, Settings)
     try:
         return Settings()
     except ValidationError as error:
         raise InputError("\n".join(_wrong(dict(item)) for item in error.errors())) from None
+    except SettingsError as error:
+        # What is a list or a model is written as JSON; pydantic says which field, and not how.
+        named = re.search(r'field "(\w+)"', str(error))
+        variable = f"{PREFIX}{named[1].upper()}" if named else "the environment"
+        raise InputError(f'{variable}: should be JSON such as ["Warehouse 1", "12345 Shoptown"]') from None
+
+
+_RIGHT = {
+    "public_url": "should be an address such as https://post.shop.example, without a path",
+    "shopify_url": "should be https://NAME.myshopify.com",
+    "woocommerce_url": "should be an https:// address such as https://shop.example",
+    "warehouse_country": "should be an ISO 3166-1 code such as DE",
+}
 
 
 def _wrong(item: dict[str, Any]) -> str:
     said = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"THEREAFTER_{'__'.join(map(str, item['loc'])).upper()}: {said}" if item["loc"] else said
+    if item["type"] == "string_pattern_mismatch":
+        said = _RIGHT.get(str(item["loc"][-1]), said)
+    return f"{PREFIX}{'__'.join(map(str, item['loc'])).upper()}: {said}" if item["loc"] else said

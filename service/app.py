@@ -27,7 +27,7 @@ Make a key with `starter.py keys create "shop back-end"` and send it as `Authori
 
 def build_app(doors: Doors) -> FastAPI:
     """The service over what it stands on."""
-    app = FastAPI(title="Thereafter", version="1", description=_ABOUT, redoc_url=None)
+    app = FastAPI(title="Thereafter", version="1", description=_ABOUT, redoc_url=None, redirect_slashes=False)
     app.state.doors = doors
     for api in (orders_api, returns_api, refunds_api, customers_api, webhooks, unsubscribe, health):
         app.include_router(api.router)

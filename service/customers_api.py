@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, HTTPException, Path
+from pydantic import Field
 
 from journey.names import OpaqueId
 from ledger.erasure import Erasure
@@ -41,6 +42,12 @@ async def keep(
     return Accepted(result="accepted")
 
 
+class Forgetting(Accepted):
+    """It will be done."""
+
+    known: bool = Field(description="Whether anything is kept under this id; false may be a typing error.")
+
+
 @router.delete(
     "/{customer_id}",
     status_code=202,
@@ -48,9 +55,10 @@ async def keep(
     dependencies=[needs(Scope.CUSTOMERS_ERASE)],
     responses=errors(401, 403, 422),
 )
-async def forget(customer_id: CustomerId, doors: TheDoors) -> Accepted:
+async def forget(customer_id: CustomerId, doors: TheDoors) -> Forgetting:
     """Profile, addresses, consents and letters are deleted soon; journeys go on without the person. The
-    receipt is at `/erasure`."""
+    receipt is at `/erasure`. An id that is not known here is accepted as well, and said to be unknown: what
+    is told of it later and is older than this moment is not taken in."""
     event_id = f"erase:{customer_id}:{datetime.now(UTC):%Y%m%dT%H%M%S}"
     incoming = Incoming(
         source="api",
@@ -59,8 +67,9 @@ async def forget(customer_id: CustomerId, doors: TheDoors) -> Accepted:
         topic=ERASE,
         deeds=(Deed(kind=ERASE, body={"customer_id": customer_id}),),
     )
+    known = await doors.ledger.knows_customer(customer_id)
     (result,) = await doors.intake.accept([incoming])
-    return Accepted(result=str(result))
+    return Forgetting(result=str(result), known=known)
 
 
 @router.get(

@@ -30,6 +30,12 @@ class Ready(Model):
     )
 
 
+@router.get("/", include_in_schema=False)
+async def start() -> dict[str, str]:
+    """For whoever looks whether anybody is there."""
+    return {"service": "Thereafter", "docs": "/docs", "live": "/livez", "ready": "/readyz"}
+
+
 @router.get("/livez", summary="The process answers")
 async def live() -> Live:
     return Live()

@@ -13,6 +13,7 @@ from ledger.customers import OneLine, Profile
 from ledger.incoming import Consent, Deed, Person
 from ledger.orders import OrderPointer
 from ledger.payments import Payment
+from runtime.languages import Language
 from service.clocks import WORD_AHEAD, Dated
 
 
@@ -22,12 +23,7 @@ class CustomerDetails(Model):
     email: EmailStr | None = None
     name: OneLine | None = None
     phone: str | None = Field(default=None, pattern=r"^[0-9+()./ -]{3,40}$")
-    locale: str = Field(
-        default="en",
-        pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$",
-        max_length=40,
-        description="BCP 47, such as `pt-BR`.",
-    )
+    locale: Language = Field(default="en", description="BCP 47, such as `pt-BR`.")
     zone: Zone | None = Field(default=None, description="IANA; by default the order's.")
     country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$", description="ISO 3166-1.")
     birthday: date | None = None

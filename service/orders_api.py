@@ -21,6 +21,7 @@ from service.answers import Accepted, errors
 from service.clocks import ahead
 from service.doors import Doors, TheDoors
 from service.examples import FACT, ORDER
+from service.newfact import OF_ORDERS, held_to_its_word, moments_in_words
 from service.neworder import NewOrder
 from service.sources.source import NotReadable, Told
 from service.sources.standard import reported
@@ -34,7 +35,7 @@ OrderId = Annotated[OpaqueId, Path(description="The shop's own id of the order."
     "",
     status_code=202,
     summary="An order is paid",
-    dependencies=[needs(Scope.ORDERS_WRITE)],
+    dependencies=[needs(Scope.ORDERS_WRITE), moments_in_words],
     responses=errors(400, 401, 403, 408, 409, 413, 422),
 )
 async def place(order: Annotated[NewOrder, Body(openapi_examples=ORDER)], doors: TheDoors) -> Accepted:
@@ -71,7 +72,7 @@ async def place(order: Annotated[NewOrder, Body(openapi_examples=ORDER)], doors:
     "/{order_id}/facts",
     status_code=202,
     summary="Something happened to an order",
-    dependencies=[needs(Scope.FACTS_WRITE)],
+    dependencies=[needs(Scope.FACTS_WRITE), held_to_its_word(OF_ORDERS)],
     responses=errors(400, 401, 403, 404, 408, 409, 413, 422),
 )
 async def report(
@@ -79,8 +80,6 @@ async def report(
 ) -> Accepted:
     """A fact counts once, by its `fact_id`. One that comes after the journey's end is kept and answered, and
     changes nothing any more. When a return that is run here opens and ends, only it says itself: a 409."""
-    if fact.kind == "order_placed":
-        raise HTTPException(422, "kind: an order is placed by POST /v1/orders")
     if await doors.ledger.order(order_id) is None:
         raise HTTPException(404, "no order of this id was placed here")
     body = fact.model_dump(mode="json", exclude_unset=True)

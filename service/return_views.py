@@ -42,7 +42,11 @@ class NewReturn(Model):
     lines: tuple[LineQuantity, ...] = Field(
         default=(), max_length=500, description="Empty: all that is left."
     )
-    reason: Code | None = Field(default=None, description="One of the policy's reasons.")
+    reason: Code | None = Field(
+        default=None,
+        description="One of the reasons in `returns:` of the playbook, such as `changed_mind`; it decides "
+        "who pays the way back.",
+    )
     words: str | None = Field(
         default=None, max_length=2_000, description="The customer's own. Personal: they stay in the ledger."
     )

@@ -20,6 +20,7 @@ from service.answers import Accepted, errors
 from service.doors import Doors, TheDoors
 from service.examples import CANCEL, CURE, DECISION, RETURN, RETURN_NEWS
 from service.idempotency import NEEDED, IdempotencyKey, OptionalKey
+from service.newfact import OF_RETURNS, held_to_its_word
 from service.orders_api import OrderId
 from service.return_views import (
     Granted,
@@ -108,7 +109,7 @@ async def look(return_id: ReturnId, caller: Caller, doors: TheDoors) -> ReturnVi
     "/returns/{return_id}/facts",
     status_code=202,
     summary="Something happened to a return",
-    dependencies=[needs(Scope.RETURNS_WRITE)],
+    dependencies=[needs(Scope.RETURNS_WRITE), held_to_its_word(OF_RETURNS)],
     responses=errors(400, 401, 403, 404, 408, 409, 413, 422),
 )
 async def report(

@@ -1,8 +1,8 @@
 """Running the doors, and beside them or within them the dispatcher that empties the inbox."""
 
 import asyncio
+import errno
 import gc
-import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -14,9 +14,11 @@ import uvicorn
 from journey.playbook import Playbook
 from ledger import Ledger
 from runtime.dispatch import Reach
+from runtime.inputs import InputError
 from runtime.playbooks import load_playbook
 from runtime.reach import Reach as Looking
 from runtime.settings import Settings
+from runtime.stopping import when_asked_to_stop
 from service.app import build_app
 from service.dispatching import Poke, dispatcher_beside, dispatcher_within
 from service.doors import Doors
@@ -67,7 +69,9 @@ async def open_doors(
 
 
 async def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or Ctrl-C; then answer what has been asked, and end."""
+    """Serve until SIGTERM or Ctrl-C; then answer what has been asked, and end. Raises `InputError` where it
+    cannot listen."""
+    listening = _bound(settings.service_host, settings.service_port)
     playbook = load_playbook(settings.playbook)
     ledger = await Ledger.open(settings.ledger())
     looking = Looking(settings.home)
@@ -81,9 +85,8 @@ async def serve(settings: Settings) -> None:
             # What is there for good need not be looked through again and again, while webhooks wait.
             gc.collect()
             gc.freeze()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                asyncio.get_running_loop().add_signal_handler(number, server.stop)
-            await server.serve()
+            when_asked_to_stop(server.stop)
+            await server.serve(sockets=listening)
     finally:
         await _ended(watching)
         await ledger.close()
@@ -124,6 +127,37 @@ def _config(doors: Doors, settings: Settings) -> uvicorn.Config:
         timeout_graceful_shutdown=STOP_WITHIN,
         timeout_keep_alive=KEEP_ALIVE,
     )
+
+
+def _bound(host: str, port: int) -> list[socket.socket]:
+    """A socket on each address of the host. It listens when the doors are open, and not before."""
+    bound: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, _, _, _, address in dict.fromkeys(found):
+            bound.append(socket.socket(family, socket.SOCK_STREAM))
+            bound[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                bound[-1].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            bound[-1].bind(address)
+    except OSError as error:
+        for each in bound:
+            each.close()
+        raise InputError(_why_not(host, port, error)) from None
+    return bound
+
+
+def _why_not(host: str, port: int, error: OSError) -> str:
+    """In the words of the settings."""
+    match error.errno:
+        case errno.EADDRINUSE:
+            return (
+                f"THEREAFTER_SERVICE_PORT: somebody else listens on {port}; name a free one, or end the other"
+            )
+        case errno.EACCES:
+            return f"THEREAFTER_SERVICE_PORT: this user may not listen on {port}; name one above 1023"
+    reason = (error.strerror or str(error)).lower()
+    return f"THEREAFTER_SERVICE_HOST: {host} is no address to listen on here: {reason}"
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -21,6 +21,9 @@ def asking() -> Iterator[None]:
     try:
         yield
     except Refused as refused:
+        if refused.rule == "request_id_reused":
+            # It is the header that the caller knows.
+            raise HTTPException(422, str(refused).replace("request_id:", "Idempotency-Key:", 1)) from None
         # A rule names the field that it forbids; without one, it is too late or too early for what was asked.
         raise HTTPException(422 if refused.rule else 409, str(refused)) from None
     except UnknownReturn:

@@ -3,7 +3,7 @@ mail scanners open every link."""
 
 from datetime import UTC, datetime
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import HTMLResponse
 
 from journey.playbook import MessageClass
@@ -41,9 +41,21 @@ _DONE = _PAGE.format(
 )
 
 
+_BROKEN = _PAGE.format(
+    title="This link does not work",
+    text="It may have been cut on its way. The link at the end of another letter does the same.",
+    form="",
+)
+
+
 @router.get("/unsubscribe/{token}", response_class=HTMLResponse, summary="Asks; changes nothing")
-async def ask(token: str, doors: TheDoors) -> HTMLResponse:
-    _customer(token, doors)
+async def ask(token: str, doors: TheDoors, request: Request) -> HTMLResponse:
+    try:
+        _customer(token, doors)
+    except HTTPException:
+        if "text/html" not in request.headers.get("accept", ""):
+            raise
+        return HTMLResponse(_BROKEN, 404, _HEADERS)
     return HTMLResponse(_ASK, headers=_HEADERS)
 
 

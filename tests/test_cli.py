@@ -74,6 +74,8 @@ def test_an_order_is_placed_told_about_held_and_asked_about(shop: CommandLine, t
 
     told = shop("signal", "A1", fact_file(tmp_path, **SHIPPED), "--json").json()
     assert told == {"order_id": "A1", "kind": "parcel_shipped", "result": "recorded"}
+    again = shop("signal", "A1", fact_file(tmp_path, **SHIPPED), "--json").json()
+    assert again["result"] == "known already"
 
     status = shop("status", "A1", "--json").json()
     assert status["stage"] == "shipped"
@@ -107,7 +109,7 @@ def test_people_see_what_happened_and_what_comes(shop: CommandLine, tmp_path: Pa
     answer = shop("status", "A3")
     assert answer.code == 0
     assert "order confirmation" in answer.out.replace("_", " ")
-    assert "survey" in answer.out
+    assert "survey" in shop("status", "A3", "--all").out
 
 
 def test_an_order_that_nobody_placed_is_not_known(shop: CommandLine, tmp_path: Path) -> None:
@@ -116,8 +118,66 @@ def test_an_order_that_nobody_placed_is_not_known(shop: CommandLine, tmp_path: P
     assert shop("signal", "nosuch", fact).complaint(4) == "no order nosuch was placed here"
 
 
+def test_a_customer_whom_nobody_knows_is_not_forgotten_by_mistake(shop: CommandLine) -> None:
+    assert shop("customers", "forget", "c_nobody").complaint(4).startswith("nothing is kept here under c_nob")
+    assert shop("customers", "forget", "c_nobody", "--anyway").code == 0
+    assert shop("customers", "forget", "c_nobody").code == 0
+
+
 def test_a_healthy_shop_says_so(shop: CommandLine) -> None:
-    assert shop("health", "--json").json() == {"healthy": True, "warnings": []}
+    told = shop("health", "--json").json()
+    assert (told["healthy"], told["mailer"], told["ledger"]) == (True, "outbox", "sqlite")
+    assert told["temporal"].startswith("127.0.0.1:")
+    seen = shop("health")
+    assert (seen.code, seen.err) == (0, "")
+    assert f"answers at {told['temporal']}" in seen.out
+    assert told["ui"] in seen.out
+
+
+def test_a_shop_whose_letters_go_to_nobody_is_told_so(shop: CommandLine, tmp_path: Path) -> None:
+    assert ["outbox" in each for each in shop("health", "--json").json()["warnings"]] == [True]
+    assert "THEREAFTER_MAILER" in shop("health").out
+    shop("place", order_file(tmp_path, "A5"))
+    until_sent(shop, "A5")
+    told = shop("sends", "--order", "A5").out
+    assert "kept" in told
+    assert "accepted" not in told
+    assert '"mailer": "outbox"' in (shop.home / "worker.log").read_text()
+
+
+def until_sent(shop: CommandLine, order: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while "accepted" not in shop("sends", "--order", order, "--json").out:
+        assert time.monotonic() < end
+
+
+def test_what_is_pasted_from_a_narrow_terminal_is_whole(shop: CommandLine, tmp_path: Path) -> None:
+    name = "narrow-" + "x" * 40
+    shop("place", order_file(tmp_path, name, first_order=True))
+    until_sent(shop, name)
+    shop.environment["COLUMNS"] = "80"
+    try:
+        status, sends = shop("status", name, "--all").out, shop("sends", "--order", name).out
+        short = shop("status", name).out
+        shop("inbox", "list", "--all")
+    finally:
+        shop.environment["COLUMNS"] = "200"
+    steps = shop("status", name, "--json").json()["ahead"]
+    assert [step["key"] for step in steps if step["key"] not in status] == []
+    assert "order_confirmation" in sends
+    assert name in sends
+    waiting = sum(step["standing"] == "waiting" for step in steps)
+    assert f"{waiting} more wait for something to happen; --all shows them" in short
+    assert short.index("welcome") < short.index("more wait")
+
+
+def test_a_key_is_made_with_the_id_by_which_it_is_revoked(shop: CommandLine) -> None:
+    made = shop("keys", "create", "back-end")
+    [token] = made.out.splitlines()
+    key_id = token.split("_")[1]
+    assert key_id in made.err
+    assert shop("keys", "revoke", key_id).code == 0
+    assert f"no open key has the id {key_id}" in shop("keys", "revoke", key_id).complaint(1)
 
 
 def test_a_home_in_which_nothing_runs_is_not_healthy(alone: CommandLine) -> None:
@@ -180,9 +240,9 @@ def test_a_wrong_playbook_gets_a_line_with_its_place(alone: CommandLine, tmp_pat
 
 def test_an_unreachable_temporal_is_named(alone: CommandLine, tmp_path: Path) -> None:
     alone.environment["TEMPORAL_ADDRESS"] = "127.0.0.1:9"
-    line = alone("status", "A1").complaint(3)
-    assert line.startswith("TEMPORAL_ADDRESS: ")
-    assert "127.0.0.1:9" in line
+    for command in (("status", "A1"), ("health",)):
+        line = alone(*command).complaint(3)
+        assert line == "TEMPORAL_ADDRESS: 127.0.0.1:9: nobody listens there"
 
 
 def test_what_is_parked_can_be_ended_by_a_person_with_a_reason(alone: CommandLine) -> None:

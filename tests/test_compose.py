@@ -19,9 +19,9 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.envconfig import ClientConfigProfile
 from temporalio.testing import WorkflowEnvironment
 
-from activities.letters.shop import Shop
 from runtime.embedded import RETENTION_DAYS
 from runtime.settings import Settings
+from runtime.variables import known_variables
 from workflows.visibility import ALL_KEYS
 
 ROOT = Path(__file__).parent.parent
@@ -47,9 +47,7 @@ def _problems(document: dict[str, Any]) -> list[str]:
 
 
 def _unknown_settings(environment: dict[str, str | None]) -> set[str]:
-    known = {f"THEREAFTER_{name.upper()}" for name in Settings.model_fields}
-    known |= {f"THEREAFTER_SHOP__{name.upper()}" for name in Shop.model_fields}
-    return {name for name in environment if name.startswith("THEREAFTER_")} - known
+    return {name for name in environment if name.startswith("THEREAFTER_")} - known_variables(Settings)
 
 
 def _unknown_to_temporal(environment: dict[str, str | None]) -> set[str]:

@@ -34,6 +34,8 @@ DOCS = {
     ],
 }
 
+PREAMBLE = ". .venv/bin/activate"
+
 EXAMPLE = "1005"
 """The order of `examples/orders/consumable`."""
 
@@ -78,16 +80,26 @@ def _script(page: str) -> str:
     return "set -eu\n" + "\n".join(parts)
 
 
+def _checkout(folder: Path) -> Path:
+    """A checkout as a newcomer has it: the program's files, and `.venv` among them."""
+    checkout = folder / "checkout"
+    checkout.mkdir(exist_ok=True)
+    for path in [path for path in ROOT.iterdir() if not path.name.startswith(".")]:
+        (checkout / path.name).symlink_to(path)
+    (checkout / ".venv").symlink_to(sys.prefix)
+    return checkout
+
+
 def _python(code: str) -> str:
     # A process that used the SDK can abort while the interpreter exits, after all its work is done.
     end = "import os, sys\nsys.stdout.flush()\nos._exit(0)\n"
     return f"python - <<'END_OF_PYTHON'\n{code}{end}END_OF_PYTHON\n"
 
 
-async def _run(script: str, environment: dict[str, str]) -> str:
+async def _run(script: str, checkout: Path, environment: dict[str, str]) -> str:
     shell = await asyncio.create_subprocess_exec(
         *("bash", "-c", script),
-        cwd=ROOT,
+        cwd=checkout,
         env=os.environ | environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -112,7 +124,7 @@ async def test_every_command_of_a_page_works(  # type: ignore[no-untyped-def]
         open_world(shop.ledger, lambda: shop.client, shop.playbook) as world,
     ):
         shop.orders += ["A-1001", "P-1001", "820982911946154508", "727", EXAMPLE]
-        script = _script(page)
+        script, checkout = _script(page), _checkout(tmp_path)
         if "temporal workflow signal" in script:
             # A person takes longer than the inbox to go on to the next block.
             script, _, last = script.partition("temporal workflow signal")
@@ -130,9 +142,8 @@ async def test_every_command_of_a_page_works(  # type: ignore[no-untyped-def]
             "THEREAFTER_STRIPE_SECRET": STRIPE,
             "TEMPORAL_ADDRESS": server.address,
             **shops.get(page, {}),
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
-        told = await _run(script, environment)
+        told = await _run(script, checkout, environment)
         assert told.count('"result":"accepted"') == len(DOCS[page])
         switched_on = ["easypost", "aftership", "stripe", "sendgrid"] if page == "connect-providers" else []
         assert re.findall(r"(\w+) 401\n", told) == switched_on
@@ -141,12 +152,25 @@ async def test_every_command_of_a_page_works(  # type: ignore[no-untyped-def]
             return await _dispatched(shop.ledger) == len(DOCS[page])
 
         assert await until(delivered)
-        await _run(last, environment)
+        await _run(f"{PREAMBLE}\n{last}", checkout, environment)
 
 
 async def _dispatched(ledger: Ledger) -> int:
     rows = await ledger.inbox_rows(InboxState.DISPATCHED)
     return len([row for row in rows if row.deeds])
+
+
+@pytest.mark.parametrize("page", DOCS)
+def test_every_page_begins_with_the_same_shell(page: str) -> None:
+    _, first = _blocks(page)[0]
+    assert first.splitlines()[0] == PREAMBLE
+    assert first == _blocks("connect-your-own")[0][1]
+
+
+@pytest.mark.parametrize("page", DOCS)
+def test_what_a_sample_tells_of_happened_just_now(page: str) -> None:
+    code = "".join(code for _, code in _blocks(page))
+    assert re.findall(r"20\d\d-\d\d-\d\dT", code) == []
 
 
 def test_the_pages_are_among_those_whose_links_are_followed() -> None:

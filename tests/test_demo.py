@@ -2,9 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -16,6 +19,7 @@ import pytest
 from runtime.embedded import known_server, running_server
 from tests.command_line import PATIENCE, CommandLine, keep_a_port
 from tests.test_cli import ORDERS
+from tests.world import ROOT
 
 CANCELLED_ON = "2026-06-09"
 
@@ -69,6 +73,17 @@ def test_the_demo_plays_orders_to_their_end_and_says_the_same_when_asked_again(d
     assert running_server(demo.home / "demo") is None
 
 
+def test_a_demo_in_a_pipe_says_how_far_it_is_and_answers_on_its_output(demo: CommandLine) -> None:
+    told = demo(*(word for word in words(demo, 0.06) if word != "--json"))
+    assert told.code == 0, told.err
+    assert re.fullmatch(r"(day \d+: \d of 2 orders over, \d+ letters\n)+", told.err)
+    assert "on time" in told.out
+    home = demo.home / "demo"
+    assert f"THEREAFTER_HOME={home} python starter.py status 1001" in told.out
+    demo.environment["THEREAFTER_HOME"] = str(home)
+    assert demo("status", "1001").out.startswith("order 1001")
+
+
 def test_a_demo_that_is_killed_half_way_goes_on_and_repeats_nothing(demo: CommandLine) -> None:
     process = demo.start(*words(demo, 0.05))
     until_letters(demo.home / "demo" / "ledger.db", 4)
@@ -81,6 +96,38 @@ def test_a_demo_that_is_killed_half_way_goes_on_and_repeats_nothing(demo: Comman
     check(report, confirmations=(1, 2))
     clock = json.loads((demo.home / "demo" / "demo.json").read_text())
     assert clock["day_seconds"] == 0.05
+
+
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda each: each.name)
+@pytest.mark.parametrize("once", [True, False], ids=["once", "until it is stopped"])
+def test_a_demo_that_is_asked_to_stop_takes_its_server_with_it(
+    demo: CommandLine, asked: signal.Signals, once: bool
+) -> None:
+    played = [word for word in words(demo, 5) if once or word != "--once"]
+    process = demo.start(*played)
+    assert process.pid is not None
+    until_letters(demo.home / "demo" / "ledger.db", 1)
+    os.kill(process.pid, asked)
+    process.join(PATIENCE)
+    assert process.exitcode == (130 if once else 0)
+    assert known_server(demo.home / "demo") is not None
+    assert running_server(demo.home / "demo") is None
+
+
+def test_a_worker_that_is_asked_to_stop_takes_its_server_with_it(demo: CommandLine) -> None:
+    worker = subprocess.Popen([sys.executable, "worker.py"], cwd=ROOT, env=demo.environment)
+    until_running(demo.home)
+    worker.terminate()
+    assert worker.wait(PATIENCE) == 0
+    assert running_server(demo.home) is None
+
+
+def until_running(home: Path) -> None:
+    """Wait until the folder's server answers."""
+    end = time.monotonic() + PATIENCE
+    while running_server(home) is None:
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def until_letters(database: Path, number: int) -> None:

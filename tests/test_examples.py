@@ -75,7 +75,7 @@ def told_of(text: str | bytes, path: Path) -> list[str]:
     ("change", "answer"),
     [
         ({"order_id": "1001 x"}, "order_id: should be an identifier"),
-        ({"currency": "eur"}, "currency: should be an ISO 4217 code such as `EUR`"),
+        ({"currency": "eur"}, "currency: should be three capital letters, an ISO 4217 code such as `EUR`"),
         ({"zone": "Europe/Berln"}, "zone: should be an IANA time zone such as Europe/Berlin"),
         ({"placed_at": "2026-05-01"}, "placed_at: should be a moment with an offset such as"),
         ({"deliver_by": "soon"}, "deliver_by: should be a date such as 2026-05-01, or a moment such as"),

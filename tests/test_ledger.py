@@ -194,21 +194,34 @@ async def test_writers_in_two_processes_worth_of_connections_never_deadlock(ledg
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        ("nonsense", "should be an SQLAlchemy URL"),
-        ("sqlite:///ledger.db", "should start with sqlite"),
-        ("mysql+asyncmy://root:secret@h/db", "should start with sqlite"),
+        ("nonsense", "should be postgresql://"),
+        ("postgresql://root:secret@h:port/db", "should be postgresql://"),
+        ("mysql+asyncmy://root:secret@h/db", "should be postgresql://.*, not mysql"),
         ("sqlite+aiosqlite://", "should name a file"),
+        ("sqlite://", "should name a file"),
         ("sqlite+aiosqlite:////proc/nowhere/ledger.db", "folder cannot be made"),
         ("sqlite+aiosqlite:////proc", "cannot be opened"),
         ("postgresql+asyncpg://root:secret@127.0.0.1:1/db", "cannot be opened"),
+        ("postgres://root:secret@127.0.0.1:1/db?sslmode=disable", "cannot be opened"),
     ],
 )
 async def test_a_url_that_cannot_work_is_refused_by_name_and_without_its_password(
     url: str, problem: str
 ) -> None:
-    with pytest.raises(LedgerError, match=f"ledger_url: .*{problem}") as refusal:
+    with pytest.raises(LedgerError, match=f"THEREAFTER_LEDGER_URL: .*{problem}") as refusal:
         await Ledger.open(url)
     assert "secret" not in str(refusal.value)
+
+
+async def test_a_url_without_a_driver_is_enough(ledger_url: str) -> None:
+    bare = ledger_url.replace("+aiosqlite", "").replace("+asyncpg", "")
+    assert bare != ledger_url
+    opened = await Ledger.open(bare)
+    await opened.keep_customer(ANN)
+    await opened.close()
+    again = await Ledger.open(bare.replace("postgresql:", "postgres:"))
+    assert await again.profile(ANN.customer_id) == ANN
+    await again.close()
 
 
 async def test_a_database_that_is_not_there_is_named(postgres: Postgres) -> None:

@@ -54,6 +54,21 @@ def test_the_gallery_shows_each_letter_in_each_language(tmp_path: Path) -> None:
     assert "replenishment_humorous" in messages
 
 
+NAMESPACES = {"www.w3.org", "schema.org", "schemas-microsoft-com"}
+"""Names that look like addresses and are fetched by nobody."""
+
+
+def test_no_letter_tells_a_stranger_that_it_is_opened(tmp_path: Path) -> None:
+    write_gallery(tmp_path, PLAYBOOK, [specimen(path) for path in ORDERS], OURS.languages, OURS)
+    letters = [path for path in tmp_path.glob("*/*.html")]
+    assert len(letters) > 60
+    for path in letters:
+        html = path.read_text(encoding="utf-8")
+        hosts = set(re.findall(r"(?:https?:)?//([\w.-]+\.[a-z]+)", html)) - NAMESPACES
+        assert all(host.endswith(".example") for host in hosts), (path, hosts)
+        assert "@import" not in html
+
+
 def test_the_gallery_shows_why_a_letter_cannot_be_written(tmp_path: Path) -> None:
     broken = tmp_path / "own" / "letters"
     broken.mkdir(parents=True)

@@ -10,6 +10,7 @@ import typer.main
 import starter
 from journey.playbook import Playbook
 from runtime.playbooks import load_playbook
+from service import fields
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -17,7 +18,7 @@ PAGES = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
-    *(f"docs/{p.name}" for p in ROOT.glob("docs/connect-*.md")),
+    *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md")),
     *(f"docs/adr/{p.name}" for p in ROOT.glob("docs/adr/*")),
 ]
 
@@ -58,6 +59,16 @@ def test_every_command_exists() -> None:
     named = set(re.findall(r"starter\.py (\w+)", README + operations))
     assert named
     assert named - _commands() == set()
+
+
+def test_the_page_of_fields_says_what_the_models_say() -> None:
+    assert fields.PAGE.read_text(encoding="utf-8") == fields.page(), "run: python -m service.fields"
+
+
+def test_the_page_of_fields_has_what_a_shop_may_tell() -> None:
+    page = fields.page()
+    for field in ("first_order", "ship_by", "deliver_by", "category", "lifespan_days", "guide_url", "reason"):
+        assert re.search(rf"\| \**`{field}`\** \| [^|]+ \| \w[^|]+ \|", page), field
 
 
 def test_every_example_exists() -> None:

@@ -203,6 +203,7 @@ async def test_a_refund_is_given_once_and_never_above_what_was_captured(opened: 
     }
     other = await doors.http.post(url, json=wanted | {"amount": 1}, headers=doors.key | KEYED)
     assert (other.status_code, "request_id_reused" in other.json()["error"]) == (422, True)
+    assert other.json()["error"].startswith("Idempotency-Key: was used before for another request")
     most = [{"Idempotency-Key": f'"race-{number}"'} for number in range(4)]
     race = await asyncio.gather(
         *(
@@ -585,4 +586,4 @@ async def test_a_cure_that_is_said_again_is_answered_as_before_and_done_once(
         await acted(shop.client, shop.ledger, shop.playbook, which, "cure_refund", other)
 
 
-REUSED = "request_id: was used before for another cure"
+REUSED = "Idempotency-Key: was used before for another cure"

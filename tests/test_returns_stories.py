@@ -355,7 +355,7 @@ async def test_a_signal_that_cannot_be_read_is_in_the_story_and_harms_nobody(wor
     await world.tell_return(order_id, "return_blessed")
     status = await world.return_status(order_id)
     assert [each.note for each in status.case.story if each.kind == "not_understood"] == [
-        "lines: Input should be a valid tuple",
+        "lines: should be a list",
         "this kind of fact is not known",
     ]
     assert status.case.received_at is None

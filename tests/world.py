@@ -144,9 +144,16 @@ class World:
         again: bool = False,
         **changes: Any,
     ) -> str:
-        """The order's id. Fails when the order had been placed before, unless it is placed `again`."""
+        """The order's id. Fails when the order had been placed before, unless it is placed `again`. It is not
+        the customer's first one unless it is said to be."""
         order_id = order_id or new_order_id()
-        fields = {"currency": "EUR", "country": "DE", "zone": "Europe/Berlin", **changes}
+        fields = {
+            "currency": "EUR",
+            "country": "DE",
+            "zone": "Europe/Berlin",
+            "first_order": False,
+            **changes,
+        }
         order = Order.model_validate(
             {"order_id": order_id, "customer_id": f"c_{customer}", "lines": lines or (line(),), **fields}
         )

@@ -156,7 +156,7 @@ def _fitting(step: Step, specimens: Sequence[Specimen], number: int) -> Specimen
 def _fits(step: Step, order: Order) -> bool:
     if step.per is Per.LINE:
         return any(line.lifespan_days for line in order.lines)
-    return order.first_order or "first_order" not in step.only_if
+    return order.first_order is True or "first_order" not in step.only_if
 
 
 def _write(out: Path, step: Step, specimen: Specimen, locale: str, letters: Letters) -> Written:

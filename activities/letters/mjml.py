@@ -46,6 +46,10 @@ _BRANCHES = {
     "mj-wrapper",
     "mjml",
 }
+_NO_FONTS = mrml.RenderOptions(fonts={})
+"""By default a font that a style names, such as Roboto, is fetched from Google, who is told of whoever opens
+the letter. A shop's own `<mj-font>` stays."""
+
 _TAG = re.compile(r"<!--.*?-->|<(/?)([a-zA-Z][\w:-]*)(?:[^>\"']|\"[^\"]*\"|'[^']*')*?(/?)>", re.DOTALL)
 
 
@@ -87,7 +91,7 @@ def to_html(source: str) -> str:
     """The HTML of a letter. Raises `LetterError` where the MJML is wrong."""
     check_tags(source)
     try:
-        output = mrml.to_html(source)
+        output = mrml.to_html(source, render_options=_NO_FONTS)
     except OSError as error:
         raise LetterError(f"the MJML cannot be read: {error}") from None
     if output.warnings:

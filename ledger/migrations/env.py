@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from ledger import money_tables as _money_tables  # noqa: F401
 from ledger import reconciliation_tables as _reconciliation_tables  # noqa: F401
 from ledger import return_tables as _return_tables  # noqa: F401
+from ledger.database import ledger_url
 from ledger.tables import metadata
 
 _URL = "THEREAFTER_LEDGER_URL"
@@ -22,14 +23,14 @@ def _run_on(connection: Connection) -> None:
 
 
 async def _run_online(url: str) -> None:
-    engine = create_async_engine(url, hide_parameters=True)
+    engine = create_async_engine(ledger_url(url), hide_parameters=True)
     async with engine.begin() as db:
         await db.run_sync(_run_on)
     await engine.dispose()
 
 
 def _print_sql(url: str) -> None:
-    context.configure(url=url, target_metadata=metadata, literal_binds=True)
+    context.configure(url=ledger_url(url), target_metadata=metadata, literal_binds=True)
     with context.begin_transaction():
         context.run_migrations()
 
