@@ -5,6 +5,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from service import (
+    api_page,
     customers_api,
     health,
     orders_api,
@@ -27,10 +28,19 @@ Make a key with `starter.py keys create "shop back-end"` and send it as `Authori
 
 def build_app(doors: Doors) -> FastAPI:
     """The service over what it stands on."""
-    app = FastAPI(title="Thereafter", version="1", description=_ABOUT, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title="Thereafter",
+        version="1",
+        description=_ABOUT,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
     app.state.doors = doors
-    for api in (orders_api, returns_api, refunds_api, customers_api, webhooks, unsubscribe, health):
+    apis = (orders_api, returns_api, refunds_api, customers_api, webhooks, unsubscribe, health, api_page)
+    for api in apis:
         app.include_router(api.router)
+    app.mount(api_page.ASSETS, api_page.assets())
     app.add_exception_handler(HTTPException, answer_problem)
     app.add_exception_handler(RequestValidationError, answer_invalid)
     app.add_middleware(Requests, largest_body=doors.largest_body)
