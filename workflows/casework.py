@@ -145,7 +145,7 @@ class Casework:
         self._signals += 1
         self._news = True
         if kind != "refund_reported":
-            self._case = with_signal(self._case, kind, _body(args), self._clock.now())
+            self._case = with_signal(self._case, kind, _body(args), self._clock.heard())
 
     @workflow.query(description="How far the return is, and what it waits for.")
     def status(self) -> ReturnStatus:
@@ -161,7 +161,7 @@ class Casework:
 
     @workflow.update(description="A person approves or refuses.")
     def decide_return(self, request: DecisionRequest) -> ReturnStatus:
-        self._case = return_case.decided(self._case, request, self._clock.now())
+        self._case = return_case.decided(self._case, request, self._clock.heard())
         return self.status()
 
     @decide_return.validator
@@ -170,7 +170,7 @@ class Casework:
 
     @workflow.update(description="Call it off, while nothing has come and no money has moved.")
     def cancel_return(self, request: CancelRequest) -> ReturnStatus:
-        self._case = return_case.called_off(self._case, request, self._clock.now())
+        self._case = return_case.called_off(self._case, request, self._clock.heard())
         return self.status()
 
     @cancel_return.validator
@@ -189,7 +189,7 @@ class Casework:
 
     @workflow.update(description="Try a parked letter again, by its key.")
     def retry_step(self, request: StepRequest) -> ReturnStatus:
-        self._case = return_letters.retried(self._case, _name(request), self._clock.now())
+        self._case = return_letters.retried(self._case, _name(request), self._clock.heard())
         return self.status()
 
     @retry_step.validator

@@ -229,7 +229,7 @@ class OrderJourney:
     @workflow.signal(dynamic=True, description="Any fact, by the name of its kind.")
     def record(self, kind: str, args: Sequence[RawValue]) -> None:
         self._facts_in_run += 1
-        now = self._clock.now()
+        now = self._clock.heard()
         body = _body(args)
         fact = (
             not_understood(kind, None, now, TOO_LARGE) if body is TOO_LARGE else understand(kind, body, now)
@@ -246,18 +246,18 @@ class OrderJourney:
 
     @workflow.update(description="Hold every step until resumed; the waits keep their place.")
     def pause(self) -> Standpoint:
-        self._state = paused(self._state, self._clock.now())
+        self._state = paused(self._state, self._clock.heard())
         return self._answer()
 
     @workflow.update(description="Go on; what came due meanwhile is sent unless it has expired.")
     def resume(self) -> Standpoint:
-        self._state = resumed(self._state, self._clock.now())
+        self._state = resumed(self._state, self._clock.heard())
         return self._answer()
 
     @workflow.update(description="Leave out one step, by its key.")
     def skip_step(self, request: StepRequest) -> Standpoint:
         step = self._ahead(request.key)
-        outcome = step.outcome(Result.SKIPPED, self._clock.now(), request.reason)
+        outcome = step.outcome(Result.SKIPPED, self._clock.heard(), request.reason)
         self._state = with_outcome(self._state, outcome)
         return self._answer()
 
@@ -269,7 +269,7 @@ class OrderJourney:
 
     @workflow.update(description="Try a parked step again, by its key.")
     def retry_step(self, request: StepRequest) -> Standpoint:
-        self._state = retried(self._state, request.key, self._clock.now())
+        self._state = retried(self._state, request.key, self._clock.heard())
         return self._answer()
 
     @retry_step.validator
@@ -303,13 +303,13 @@ class OrderJourney:
 
     def _open(self, request: ReturnRequest) -> ReturnDecision:
         decision = self._can_return(request)
-        self._state = with_case(self._state, request, decision, self._clock.now())
+        self._state = with_case(self._state, request, decision, self._clock.heard())
         self._news = True
         return decision
 
     def _can_return(self, request: ReturnRequest) -> ReturnDecision:
         try:
-            return answer(self._state, self._playbook, request, self._clock.now())
+            return answer(self._state, self._playbook, request, self._clock.heard())
         except Refusal as refusal:
             raise ApplicationError(str(refusal), type=str(refusal.rule)) from None
 
@@ -318,7 +318,7 @@ class OrderJourney:
         return standpoint(self._state)
 
     def _ahead(self, key: str) -> PlannedStep:
-        steps = {step.key: step for step in plan(self._state, self._playbook, self._clock.now())}
+        steps = {step.key: step for step in plan(self._state, self._playbook, self._clock.heard())}
         if key not in steps:
             raise ApplicationError(f"key: no step {key} is ahead; these are: {', '.join(steps) or 'none'}")
         return steps[key]
