@@ -163,7 +163,8 @@ class CarrierStatus(StrEnum):
     RETURNING = "returning"
     LOST = "lost"
     CANCELLED = "cancelled"
-    """The shop called the parcel off: it is not coming. A worker from before this knows it as unknown."""
+    """The shop called the parcel off: it is not coming. A worker from before this knows it as unknown,
+    and so does a run that it decided for (`journey/older_runs.py`)."""
     UNKNOWN = "unknown"
 
 

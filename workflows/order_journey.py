@@ -33,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
     from journey.facts import not_understood, understand
     from journey.messages import SendReceipt, SendRequest, SendResult
     from journey.names import return_workflow_id
+    from journey.older_runs import as_unknown, calls_off
     from journey.own_returns import from_outside, refused
     from journey.plan import FINAL, PlannedStep, Standing, closes_at, next_wake, plan
     from journey.playbook import Per
@@ -237,6 +238,8 @@ class OrderJourney:
         # The doors refuse it; this is for what comes by a signal, or while the return is being written down.
         if from_outside(self._state, fact) and workflow.patched("returns_of_our_own"):
             fact = refused(self._state, fact)
+        if calls_off(fact) and not workflow.patched("parcels-called-off"):
+            fact = as_unknown(fact)
         self._state = with_fact(self._state, fact, now)
         self._news = True
 
