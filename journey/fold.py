@@ -195,11 +195,14 @@ def _fold_return(case: Return, fact: ReturnOpened | ReturnClosed) -> Return:
             changes["opened_lines"] = _most(case.opened_lines, fact.lines)
         return case.model_copy(update=changes)
     closing = Closing(at=fact.at, fact_id=fact.fact_id, outcome=fact.outcome, lines=_most((), fact.lines))
-    return case.model_copy(update={"closed": _closed(case.closed, closing)})
+    return case.model_copy(update={"closed": _closed(case, closing)})
 
 
-def _closed(old: Closing | None, new: Closing) -> Closing:
+def _closed(case: Return, new: Closing) -> Closing:
     """Of several ends, the one that counts. Each refund of one return tells the lines that it is for."""
+    old = case.closed
+    if old is not None and case.latest_end_counts:
+        return max(old, new, key=lambda end: (end.at, end.fact_id))
     counts = _later(old, new)
     if old is None or not (old.pays_back and new.pays_back):
         return counts

@@ -123,7 +123,7 @@ class Closing(Stamped):
 
     @property
     def rank(self) -> tuple[Any, ...]:
-        # A run from before this rule took the latest word, and keeps what it took.
+        # Not asked where the latest end counts: see `Return.latest_end_counts`.
         return (self.pays_back, self.at, self.fact_id)
 
 
@@ -134,6 +134,11 @@ class Return(Model):
     opened_at: Instant | None = None
     opened_lines: tuple[LineQuantity, ...] = ()
     closed: Closing | None = None
+    latest_end_counts: bool = Field(
+        default=False,
+        description="Of several ends, whatever they pay back: in a run that was told several before ends "
+        "were ranked. Older states: not known, so a further end is ranked with the one they took.",
+    )
 
     @property
     def open(self) -> bool:

@@ -2,6 +2,7 @@
 
 import random
 from datetime import timedelta
+from itertools import permutations
 
 import pytest
 from hypothesis import given
@@ -15,11 +16,13 @@ from journey.facts import (
     OrderPlaced,
     ParcelMoved,
     ParcelShipped,
+    ReturnClosed,
+    ReturnOutcome,
     believable,
     understand,
 )
 from journey.fold import fold
-from journey.state import _PROGRESS, OrderState
+from journey.state import _PROGRESS, OrderState, Return
 from runtime.orderfiles import read_facts, read_order
 from tests.simulate import ROOT
 from tests.strategies import PLACED_AT, an_order, histories, orders, quick, thorough
@@ -67,6 +70,24 @@ def test_two_hundred_orderings_of_an_example_tell_the_same(name: str) -> None:
     for _ in range(200):
         shuffler.shuffle(facts)
         assert known(facts) == told
+
+
+ENDS = [
+    ReturnClosed(fact_id=str(outcome), at=PLACED_AT + timedelta(days=days), return_id="x", outcome=outcome)
+    for days, outcome in enumerate((ReturnOutcome.REFUNDED, ReturnOutcome.REFUSED, ReturnOutcome.EXCHANGED))
+]
+
+
+@pytest.mark.parametrize(("by_the_latest", "counts"), [(False, "refunded"), (True, "exchanged")])
+@pytest.mark.parametrize("told", list(permutations(ENDS)))
+def test_of_several_ends_of_a_return_one_counts_whichever_is_told_first(
+    told: tuple[ReturnClosed, ...], by_the_latest: bool, counts: str
+) -> None:
+    state = OrderState(returns={"x": Return(return_id="x", latest_end_counts=by_the_latest)})
+    for fact in (*told, told[0]):
+        state = fold(state, fact)
+    assert state.returns["x"].closed is not None
+    assert state.returns["x"].closed.outcome == counts
 
 
 @quick

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,22 @@ async def test_a_journey_of_then_replays_today(path: Path) -> None:
 def events(path: Path) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(path.read_text())["events"]
     return found
+
+
+@pytest.mark.parametrize(
+    ("story", "rule"),
+    [("parcel_called_off", "parcels-called-off"), ("return_closed_twice", "return-ends-ranked")],
+)
+def test_a_run_of_today_is_marked_where_an_older_one_decided_otherwise(story: str, rule: str) -> None:
+    marked = {path.parent.name for path in HISTORIES if path.stem == story and rule in patches(path)}
+    assert marked == {"v3"}
+
+
+def patches(path: Path) -> set[str]:
+    markers = [event.get("markerRecordedEventAttributes", {}) for event in events(path)]
+    details = [marker["details"] for marker in markers if marker.get("markerName") == "core_patch"]
+    told = [b64decode(each["patch-data"]["payloads"][0]["data"]) for each in details]
+    return {json.loads(data)["id"] for data in told}
 
 
 def test_every_example_is_in_the_corpus() -> None:

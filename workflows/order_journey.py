@@ -33,7 +33,7 @@ with workflow.unsafe.imports_passed_through():
     from journey.facts import not_understood, understand
     from journey.messages import SendReceipt, SendRequest, SendResult
     from journey.names import return_workflow_id
-    from journey.older_runs import as_unknown, calls_off
+    from journey.older_runs import as_unknown, by_the_latest_end, calls_off, ends_again
     from journey.own_returns import from_outside, refused
     from journey.plan import FINAL, PlannedStep, Standing, closes_at, next_wake, plan
     from journey.playbook import Per
@@ -240,6 +240,8 @@ class OrderJourney:
             fact = refused(self._state, fact)
         if calls_off(fact) and not workflow.patched("parcels-called-off"):
             fact = as_unknown(fact)
+        if ends_again(fact, self._state) and not workflow.patched("return-ends-ranked"):
+            self._state = by_the_latest_end(self._state, fact)
         self._state = with_fact(self._state, fact, now)
         self._news = True
 

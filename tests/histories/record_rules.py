@@ -1,7 +1,8 @@
 """Plays what code of another day decided otherwise, and keeps the histories of it for ever.
 
 `python -m tests.histories.record_rules v3` adds to a folder; a file that is there is never written again.
-Those of v2 were recorded by the code from before a parcel could be called off.
+Those of v2 were recorded by the code from before a parcel could be called off, and before the ends of one
+return were ranked.
 """
 
 import asyncio
@@ -24,17 +25,30 @@ async def record(folder: Path) -> None:
     playbook = short_playbook(CONFIRMATION, SURVEY, close="3 days", day=0.05)
     with tempfile.TemporaryDirectory(prefix="record-") as home:
         async with embedded_server(Path(home)) as server, dev_world(server, Path(home)) as world:
-            for name, story in {"parcel_called_off": parcel_called_off}.items():
+            for story in (parcel_called_off, return_closed_twice):
                 order = await story(world, playbook)
                 await world.until_over(order)
-                await keep_history(world, f"order:{order}", folder, name)
+                await keep_history(world, f"order:{order}", folder, story.__name__)
 
 
 async def parcel_called_off(world: World, playbook: Playbook) -> str:
-    """The only parcel is on its way, and then called off."""
+    """The only parcel is on its way, and then called off. Another comes in its place, without which an order
+    waits for long today; that of v2 was over without."""
     order = await world.place_order("ann", playbook=playbook)
     await world.ship(order)
     await world.move(order, "cancelled")
+    await world.ship(order, "p2")
+    await world.deliver(order, "p2")
+    return order
+
+
+async def return_closed_twice(world: World, playbook: Playbook) -> str:
+    """One return ends twice: what is paid back, and a later word. Then the goods come."""
+    order = await world.place_order("ann", playbook=playbook)
+    await world.ship(order)
+    await world.tell(order, "return_closed", return_id="x", outcome="refunded")
+    await world.tell(order, "return_closed", return_id="x", outcome="exchanged")
+    await world.deliver(order)
     return order
 
 
