@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import structlog
@@ -16,7 +17,7 @@ from journey.return_contract import ReturnMoved
 from journey.return_facts import FACTS as RETURN_FACTS
 from ledger import Ledger
 from ledger.inbox import InboxRow, InboxState, Verdict
-from ledger.incoming import PLACE, TEST_ORDER, UNPAID, Deed
+from ledger.incoming import PLACE, TEST_ORDER, UNPAID, Deed, Incoming, bounded
 from ledger.tracking import Tracked
 from runtime.orders import (
     Reported,
@@ -97,9 +98,7 @@ class Delivery:
             for order_id, _ in whose:
                 if await self._is_full(client, order_id):
                     return again(row, self.now(), "its journey has much to read first", seconds=2)
-            told: list[str] = []
-            for order_id, deeds in whose:
-                told += await self._told(client, row.number, order_id, deeds)
+            told = await self._told_to_each(client, row, whose)
             reason = "; ".join(dict.fromkeys(told))
             return Verdict(number=row.number, state=InboxState.DISPATCHED, reason=reason)
         except UnknownOrder:
@@ -127,6 +126,24 @@ class Delivery:
         if not any(deeds for _, deeds in whose):
             raise UnknownOrder(row.tracking_number)
         return [(order_id, deeds) for order_id, deeds in whose if deeds]
+
+    async def _told_to_each(
+        self, client: Client, row: InboxRow, whose: list[tuple[str, tuple[Deed, ...]]]
+    ) -> list[str]:
+        """Orders in one parcel do not wait for each other: one that has not begun gets a row of its own,
+        which waits for it. Raises `UnknownOrder` where none has begun."""
+        told: list[str] = []
+        apart: list[Incoming] = []
+        for order_id, deeds in whose:
+            try:
+                told += await self._told(client, row.number, order_id, deeds)
+            except UnknownOrder:
+                apart.append(_apart(row, order_id, deeds))
+        if len(apart) == len(whose):
+            raise UnknownOrder(row.order_id or row.tracking_number)
+        if apart:
+            await self.ledger.accept(apart, self.now())
+        return [*told, *(f"waits apart for order {each.order_id}" for each in apart)]
 
     async def _told(self, client: Client, number: int, order_id: str, deeds: tuple[Deed, ...]) -> list[str]:
         if deeds[0].kind in RETURN_FACTS:
@@ -238,6 +255,19 @@ def _about(whose: Tracked, deeds: tuple[Deed, ...]) -> tuple[Deed, ...]:
     if whose.return_id is not None:
         return tuple(_of_return(deed, whose.return_id) for deed in deeds if deed.kind in _MOVED)
     return tuple(_of_parcel(deed, str(whose.parcel_id)) for deed in deeds if deed.kind not in RETURN_FACTS)
+
+
+def _apart(row: InboxRow, order_id: str, deeds: tuple[Deed, ...]) -> Incoming:
+    """What a row tells one of several orders. Its id and hash are always the same, so that it
+    is kept once."""
+    return Incoming(
+        source=row.source,
+        event_id=bounded(f"{row.event_id} {order_id}"),
+        body_hash=sha256(f"{row.body_hash} {order_id}".encode()).hexdigest(),
+        topic=row.topic,
+        order_id=order_id,
+        deeds=deeds,
+    )
 
 
 _MOVED = ("parcel_moved", "return_moved")

@@ -16,7 +16,7 @@ from ledger import Ledger
 from ledger.inbox import InboxState
 from ledger.permissions import last_word
 from runtime.delivery import Delivery
-from runtime.orders import UnknownOrder
+from runtime.orders import Reported, UnknownOrder
 from service.examples import ORDER
 from service.sources.all import read_again
 from tests import payloads
@@ -286,6 +286,33 @@ async def test_what_follows_an_order_that_tried_the_shop_does_not_wait_for_it(
     await world.post("shopify", payloads.shopify_order(test=True))
     verdict = await delivery.of(Mock(), row)
     assert (verdict.state, verdict.reason) == (InboxState.DISPATCHED, "a test order")
+
+
+async def test_an_order_that_never_began_withholds_nothing_from_one_in_the_same_parcel(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (100, 200):
+        await world.post("shopify", payloads.shopify_fulfillment(id=number + 5, order_id=number))
+    await world.post("easypost", payloads.easypost_event())
+    told: list[str] = []
+
+    async def begun_alone(client: Any, ledger: Ledger, order_id: str, *_: Any) -> Reported:
+        told.append(order_id)
+        if order_id == "200":
+            raise UnknownOrder(order_id)
+        return Reported.RECORDED
+
+    monkeypatch.setattr("runtime.delivery.report_fact", begun_alone)
+    delivery = Delivery(world.ledger, DEFAULT)
+    (row,) = [each for each in await world.ledger.inbox_rows() if each.source == "easypost"]
+    for _ in range(2):
+        verdict = await delivery.of(Mock(), row)
+        assert verdict.state is InboxState.DISPATCHED
+        assert verdict.reason == "recorded; waits apart for order 200"
+    (apart,) = [each for each in await world.ledger.inbox_rows() if each.event_id == f"{row.event_id} 200"]
+    told.clear()
+    assert (await delivery.of(Mock(), apart)).reason == "waits for its order"
+    assert (told, apart.deeds[0].body["parcel_id"]) == (["200"], "205")
 
 
 async def test_a_guest_is_known_by_the_order(world: World) -> None:
