@@ -25,8 +25,8 @@ from runtime.orders import (
     check_ours,
     handle,
     knowing_if_first,
-    report_fact,
     start_journey,
+    tell_journey,
 )
 from runtime.returns import UnknownReturn, report_return_fact, start_again
 
@@ -147,7 +147,7 @@ class Delivery:
 
     async def _told(self, client: Client, number: int, order_id: str, deeds: tuple[Deed, ...]) -> list[str]:
         if deeds[0].kind in RETURN_FACTS:
-            return [await self._of_return(client, order_id, deeds[0])]
+            return [await self._tell_return(client, order_id, deeds[0])]
         deeds, refusals = await self._ours_to_take(number, order_id, deeds)
         told = await self._deliver(client, order_id, deeds) if deeds else []
         return [*told, *refusals]
@@ -170,13 +170,13 @@ class Delivery:
         told = [await self._placed(client, deeds)] if deeds[0].kind == PLACE else []
         # The first fact travelled with the start, if there was one.
         for deed in deeds[2:] if told and told[0] == "delivered" else deeds[len(told) :]:
-            told.append(str(await report_fact(client, self.ledger, order_id, deed.kind, deed.body)))
+            told.append(str(await tell_journey(client, self.ledger, order_id, deed.kind, deed.body)))
         if len(self._delivered) >= MOST_COUNTED:
             self._delivered.clear()
         self._delivered[order_id] += len(deeds)
         return list(dict.fromkeys(told))
 
-    async def _of_return(self, client: Client, order_id: str, deed: Deed) -> str:
+    async def _tell_return(self, client: Client, order_id: str, deed: Deed) -> str:
         """What happened to a return goes to the return's own journey."""
         return_id = str(deed.body["return_id"])
         try:

@@ -158,6 +158,14 @@ async def report_fact(
     Raises `UnknownOrder`, and `OursToTell` for what only a return that we run ourselves may say.
     """
     await check_ours(ledger, order_id, kind, body)
+    return await tell_journey(client, ledger, order_id, kind, body)
+
+
+async def tell_journey(
+    client: Client, ledger: Ledger, order_id: str, kind: str, body: dict[str, Any]
+) -> Reported:
+    """Signal a fact that `check_ours` has let pass; what became ours to tell since then, the journey itself
+    refuses. Raises `UnknownOrder`."""
     try:
         await handle(client, order_id).signal(kind, body, rpc_timeout=RPC_TIMEOUT)
         return Reported.RECORDED

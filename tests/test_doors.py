@@ -317,7 +317,7 @@ async def test_what_temporal_refuses_is_parked_at_once_only_if_no_later_try_coul
         asked.append(status)
         raise RPCError("not like this", RPCStatusCode[status], b"")
 
-    monkeypatch.setattr(delivery, "report_fact", refusing)
+    monkeypatch.setattr(delivery, "tell_journey", refusing)
     async with open_world(ledger) as world:
         fact = SHIPPED | {"order_id": "1001", "at": times[0].isoformat()}
         assert (await world.post("standard", fact)).json() == {"result": "accepted"}

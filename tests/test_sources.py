@@ -278,7 +278,7 @@ async def test_what_follows_an_order_that_tried_the_shop_does_not_wait_for_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unknown = AsyncMock(side_effect=UnknownOrder("820982911946154508"))
-    monkeypatch.setattr("runtime.delivery.report_fact", unknown)
+    monkeypatch.setattr("runtime.delivery.tell_journey", unknown)
     await world.post("shopify", payloads.shopify_fulfillment())
     (row,) = await world.ledger.inbox_rows()
     delivery = Delivery(world.ledger, DEFAULT)
@@ -302,7 +302,7 @@ async def test_an_order_that_never_began_withholds_nothing_from_one_in_the_same_
             raise UnknownOrder(order_id)
         return Reported.RECORDED
 
-    monkeypatch.setattr("runtime.delivery.report_fact", begun_alone)
+    monkeypatch.setattr("runtime.delivery.tell_journey", begun_alone)
     delivery = Delivery(world.ledger, DEFAULT)
     (row,) = [each for each in await world.ledger.inbox_rows() if each.source == "easypost"]
     for _ in range(2):
@@ -313,6 +313,20 @@ async def test_an_order_that_never_began_withholds_nothing_from_one_in_the_same_
     told.clear()
     assert (await delivery.of(Mock(), apart)).reason == "waits for its order"
     assert (told, apart.deeds[0].body["parcel_id"]) == (["200"], "205")
+
+
+async def test_a_return_that_opens_here_while_its_end_is_told_elsewhere_leaves_the_row_delivered(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = {"kind": "return_closed", "fact_id": "erp:7", "return_id": "r1", "outcome": "refunded"}
+    await world.post("standard", closed | {"order_id": "1001", "at": datetime.now(UTC).isoformat()})
+    (row,) = await world.ledger.inbox_rows()
+    opened_meanwhile = AsyncMock(side_effect=[None, Mock()])
+    monkeypatch.setattr(world.ledger, "return_row", opened_meanwhile)
+    client = Mock(**{"get_workflow_handle_for.return_value.signal": AsyncMock()})
+    verdict = await Delivery(world.ledger, DEFAULT).of(client, row)
+    assert (verdict.state, verdict.reason) == (InboxState.DISPATCHED, "recorded")
+    assert opened_meanwhile.await_count == 1
 
 
 async def test_a_guest_is_known_by_the_order(world: World) -> None:
