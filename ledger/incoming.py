@@ -48,6 +48,9 @@ order here, there is nothing to be called off."""
 TEST_ORDER = "a test order"
 """Why what a shop tells of an order that was placed to try it has no effect."""
 
+OF_RETURN = ":of:"
+"""Between the id of a refund and the return that it names, in the id of the fact that it ended."""
+
 LONGEST_ID = 255
 """Characters of an event's id."""
 

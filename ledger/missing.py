@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from ledger.database import Database
 from ledger.door_tables import inbox
-from ledger.incoming import Deed, Incoming
+from ledger.incoming import OF_RETURN, Deed, Incoming
 
 _AT_ONCE = 500
 """Orders in one question: a statement of SQLite may have 32,766 parameters."""
@@ -59,8 +59,25 @@ def _says_nothing_new(deed: Deed, known: Known) -> bool:
         case "parcel_moved":
             same = [body for body in known.get("parcel_moved", ()) if _moved(body) == _moved(deed.body)]
             return any(str(body.get("at")) >= str(deed.body.get("at")) for body in same)
+        case "return_closed" if _was_told_without_its_return(deed, known):
+            return True
         case kind:
             return _words(deed.body) in [_words(body) for body in known.get(kind, ())]
+
+
+def _was_told_without_its_return(deed: Deed, known: Known) -> bool:
+    """Whether this refund came in without the return that it is for, as all did before they named it. It is
+    news all the same where that return was opened and still waits for its end."""
+    refund, named, _ = str(deed.body.get("fact_id")).partition(OF_RETURN)
+    ends = known.get("return_closed", ())
+    if not named or refund not in [body.get("fact_id") for body in ends]:
+        return False
+    return_id = deed.body.get("return_id")
+    ended, opened = (
+        return_id in [body.get("return_id") for body in bodies]
+        for bodies in (ends, known.get("return_opened", ()))
+    )
+    return ended or not opened
 
 
 def _lines(body: dict[str, Any]) -> list[tuple[Any, ...]]:

@@ -14,6 +14,7 @@ from journey.fold import fold
 from journey.plan import PlannedStep, Stage, Standing, plan, stage
 from journey.proration import paid_for_lines, paid_in_all
 from journey.state import JourneyState, OrderState
+from ledger import Ledger
 from ledger.incoming import Incoming
 from runtime.playbooks import load_playbook
 from service.sources.all import translate
@@ -92,6 +93,29 @@ def test_a_refund_that_is_told_twice_is_told_once_in_whatever_order_its_lines_ar
 def test_a_refund_that_names_no_return_is_a_return_of_its_own() -> None:
     assert list(known([payloads.SHOPIFY_REFUND]).returns) == [f"refund-{payloads.SHOPIFY_REFUND['id']}"]
     assert list(known([payloads.SHOPIFY_REFUND | {"return": None}]).returns) != [RETURN]
+
+
+OPENED, OVER = payloads.SHOPIFY_RETURN, payloads.shopify_return_over("closed")
+
+
+@pytest.mark.parametrize(
+    ("came_in", "is_missing"),
+    [
+        ([payloads.SHOPIFY_REFUND], False),
+        ([payloads.SHOPIFY_REFUND, OPENED, OVER], False),
+        ([payloads.SHOPIFY_REFUND, OPENED], True),
+        ([OPENED, OVER], True),
+        ([payloads.SHOPIFY_REFUND | {"id": 7}], True),
+    ],
+)
+async def test_a_refund_that_came_in_without_its_return_is_missing_only_where_the_return_waits_for_its_end(
+    tmp_path: Path, came_in: list[dict[str, Any]], is_missing: bool
+) -> None:
+    ledger = await Ledger.open(f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}")
+    for body in came_in:
+        await ledger.accept(told(body), NOW)
+    assert bool(await ledger.missing(told(REFUND))) is is_missing
+    await ledger.close()
 
 
 def test_money_alone_is_no_return_unless_it_is_given_for_one() -> None:

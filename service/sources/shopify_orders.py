@@ -21,7 +21,7 @@ from journey.facts import (
     ReturnOpened,
     ReturnOutcome,
 )
-from ledger.incoming import UNPAID, Deed
+from ledger.incoming import OF_RETURN, UNPAID, Deed
 from service.sources.shopify_lines import MOST_LINES, Item, lines_of, most
 from service.sources.shopify_people import Address, Customer, buyer, pointer
 from service.sources.source import NotReadable, Told, deed
@@ -298,7 +298,7 @@ def refund_told(data: dict[str, Any], at: datetime) -> Iterator[Told]:
         # With the return in its id, since a webhook of an older version does not name it, and the API does.
         own = f"shopify:refund:{refund.id}"
         closed = ReturnClosed(
-            fact_id=f"{own}:of:{of}" if of else own,
+            fact_id=f"{own}{OF_RETURN}{of}" if of else own,
             at=moment(refund.created_at) or at,
             source="shopify",
             return_id=of or f"refund-{refund.id}",
