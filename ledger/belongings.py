@@ -53,7 +53,8 @@ async def addresses_of(db: AsyncConnection, customer_id: str) -> set[str]:
 async def names_them(
     db: AsyncConnection, customer_id: str, addresses: Collection[str]
 ) -> ColumnElement[bool]:
-    """Of the table of the inbox: whether a body that nobody could read has them in it."""
+    """Of the table of the inbox: whether a body that nobody could read may have them in it. Loosely, so that
+    nothing of the forgotten is left: `Peter` is found in `Petersen`. To tell it to them would be wrong."""
     query = select(customers.c.email, customers.c.phone, customers.c.name)
     row = (await db.execute(query.where(customers.c.customer_id == customer_id))).one_or_none()
     told = list(row) if row else []

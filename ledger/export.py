@@ -4,6 +4,7 @@ from base64 import b64encode
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger.belongings import (
     addresses_of,
@@ -65,17 +66,31 @@ class Exports(Database):
         return any((await self.export_customer(customer_id)).values())
 
     async def export_customer(self, customer_id: str) -> dict[str, list[dict[str, Any]]]:
-        """Everything that is kept about a customer, table by table; all empty for somebody unknown."""
+        """Everything that is kept about a customer, table by table; all empty for somebody unknown. Of what
+        nobody could read, and what may be about them, `events` has only that it came."""
         async with self.reading() as db:
-            addresses = await addresses_of(db, customer_id)
-            unread = await names_them(db, customer_id, addresses)
-            wanted = _whose(customer_id) | {"events": or_(_events(customer_id), unread)}
-            return {
+            wanted = _whose(customer_id) | {"events": _events(customer_id)}
+            found = {
                 name: [
                     _for_people(row._asdict()) for row in await db.execute(select(table).where(wanted[name]))
                 ]
                 for name, table in TOLD.items()
             }
+            told = {row["number"] for row in found["events"]}
+            unread = await _unread(db, customer_id)
+            found["events"] += [row for row in unread if row["number"] not in told]
+            return found
+
+
+_THAT_IT_CAME = (inbox.c.number, inbox.c.source, inbox.c.topic, inbox.c.received_at)
+
+
+async def _unread(db: AsyncConnection, customer_id: str) -> list[dict[str, Any]]:
+    """Of parked bodies that have their name in them. It may as well be part of somebody else's, and the body
+    has that person's address in it: it is told to nobody before a person has read it."""
+    named = await names_them(db, customer_id, await addresses_of(db, customer_id))
+    rows = await db.execute(select(*_THAT_IT_CAME).where(named).order_by(inbox.c.number))
+    return [row._asdict() for row in rows]
 
 
 def _whose(customer_id: str) -> dict[str, ColumnElement[bool]]:
