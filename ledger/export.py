@@ -10,9 +10,11 @@ from ledger.belongings import (
     addresses_of,
     is_own_order,
     is_own_send,
-    names_them,
+    knows,
     own_orders,
     own_references,
+    rows_of_the_inbox,
+    unread_about,
 )
 from ledger.database import Database
 from ledger.door_tables import customer_details, erasures, inbox, parcels, provider_events
@@ -63,7 +65,8 @@ class Exports(Database):
 
     async def knows_customer(self, customer_id: str) -> bool:
         """Whether anything is kept under an id, or was until it was forgotten."""
-        return any((await self.export_customer(customer_id)).values())
+        async with self.reading() as db:
+            return await knows(db, customer_id)
 
     async def export_customer(self, customer_id: str) -> dict[str, list[dict[str, Any]]]:
         """Everything that is kept about a customer, table by table; all empty for somebody unknown. Of what
@@ -88,8 +91,9 @@ _THAT_IT_CAME = (inbox.c.number, inbox.c.source, inbox.c.topic, inbox.c.received
 async def _unread(db: AsyncConnection, customer_id: str) -> list[dict[str, Any]]:
     """Of parked bodies that have their name in them. It may as well be part of somebody else's, and the body
     has that person's address in it: it is told to nobody before a person has read it."""
-    named = await names_them(db, customer_id, await addresses_of(db, customer_id))
-    rows = await db.execute(select(*_THAT_IT_CAME).where(named).order_by(inbox.c.number))
+    numbers = await unread_about(db, customer_id, await addresses_of(db, customer_id))
+    query = select(*_THAT_IT_CAME).where(rows_of_the_inbox(numbers)).order_by(inbox.c.number)
+    rows = await db.execute(query)
     return [row._asdict() for row in rows]
 
 

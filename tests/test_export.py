@@ -12,7 +12,8 @@ from ledger.customers import Profile
 from ledger.export import NOBODY_S, TOLD
 from ledger.inbox import InboxState
 from ledger.incoming import Deed, Incoming, Person
-from ledger.tables import Moment, metadata
+from ledger.orders import OrderPointer
+from ledger.tables import Moment, metadata, orders
 from tests import payloads
 from tests.doors import open_world
 from tests.sending import NOON
@@ -100,6 +101,40 @@ async def test_peter_is_not_told_of_olga_petersen(ledger: Ledger) -> None:
     told = await ledger.export_customer("c_peter")
     assert [row["source"] for row in told["events"]] == ["shopify"]
     assert not [word for word in (*olga.values(), "c_olga") if word in json.dumps(told, default=str)]
+
+
+async def test_who_ordered_a_thousand_times_is_told_and_forgotten(ledger: Ledger) -> None:
+    ids = [f"ORDER-{number:05}" for number in range(1200)]
+    row = {"customer_id": "c_shop", "placed_at": NOON, "address": ["Quay Street 9"]}
+    broken = [
+        Incoming(source="shopify", event_id=word, body_hash=f"{n:064}", topic="x", problem="y", raw=word)
+        for n, word in enumerate(['{"id": "order-01199"}', '{"id": "ORDER-99999"}'])
+    ]
+    async with ledger.writing() as db:
+        await db.execute(insert(orders), [{**row, "order_id": each} for each in ids])
+    await ledger.accept(broken, NOON)
+    async with open_world(ledger) as world:
+        told = (await world.http.get("/v1/customers/c_shop/export", headers=world.key)).json()
+        assert (len(told["orders"]), [row["source"] for row in told["events"]]) == (1200, ["shopify"])
+        answer = await world.http.delete("/v1/customers/c_shop", headers=world.key)
+        assert answer.json() == {"result": "accepted", "known": True}
+    receipt = (await ledger.erase_customer("c_shop", NOON)).receipt
+    assert (receipt["orders"], receipt["inbox"]) == (1200, 1)
+    (left,) = await ledger.inbox_rows(InboxState.PARKED)
+    assert left.raw == '{"id": "ORDER-99999"}'
+
+
+async def test_whoever_anything_is_kept_of_is_known(ledger: Ledger) -> None:
+    raw = '{"customer": {"id": 115310627314}}'
+    unread = Incoming(source="s", event_id="e", body_hash="0" * 64, topic="x", problem="y", raw=raw)
+    await ledger.accept([unread], NOON)
+    await ledger.keep_order(OrderPointer(order_id="1001", customer_id="c_buyer", placed_at=NOON))
+    await ledger.keep_person(Person(profile=Profile(customer_id="c_ann"), at=NOON))
+    await ledger.erase_customer("c_bob", NOON)
+    for who in ("c_ann", "c_bob", "c_buyer", "guest-1001", "shopify-115310627314"):
+        assert await ledger.knows_customer(who), who
+    for who in ("c_nobody", "guest-1002", "shopify-115310627315"):
+        assert not await ledger.knows_customer(who), who
 
 
 @pytest.mark.parametrize("known", [True, False])
