@@ -26,7 +26,7 @@ from runtime.convert import DATA_CONVERTER
 from runtime.cues import Stagehand
 from runtime.embedded import binary
 from runtime.orderfiles import OrderFile, ReportedFact
-from runtime.orders import demo_payment, runs
+from runtime.orders import demo_payment, knowing_if_first, runs
 from runtime.retime import Moved, retimed_fact, retimed_order, shifting
 from runtime.returns import return_status
 from workflows.order_journey import OrderJourney
@@ -82,6 +82,8 @@ async def rehearse(
                 order_id=placed.order.order_id, customer_id=placed.order.customer_id, placed_at=placed.at
             )
         )
+        # The ledger of a rehearsal is empty: who is not said to be a customer of old is new.
+        placed = await knowing_if_first(ledger, placed)
         show = _Show(environment, ledger, placed, playbook)
         await show.play(sorted(facts, key=lambda fact: fact.at), forth)
         status, end = await show.finish()

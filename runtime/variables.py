@@ -3,6 +3,7 @@
 A misspelt name would be a setting that has no effect and says nothing.
 """
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
@@ -16,8 +17,12 @@ from runtime.inputs import InputError
 PREFIX = "THEREAFTER_"
 
 _MISSPELT, _RESEMBLES = 0.85, 0.7
-"""How alike two names are, of 1: one is taken for the other, or only resembles it. Platforms make names, too:
-Kubernetes gives every container a `THEREAFTER_..._SERVICE_HOST` for a service whose name begins like that."""
+"""How alike two names are, of 1: one is taken for the other, or only resembles it."""
+
+_PLATFORMS = re.compile(r".*_SERVICE_HOST|.*_SERVICE_PORT(_.*)?|.*_PORT(_\d+_(TCP|UDP)(_.*)?)?")
+"""What Kubernetes gives every container for each service of its namespace, here for one whose name begins
+with `thereafter`: nobody misspelt it.
+https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables"""
 
 
 def known_variables(settings: type[BaseModel]) -> set[str]:
@@ -29,7 +34,8 @@ def check_names(names: Iterable[str], settings: type[BaseModel]) -> None:
     """Raise `InputError` for a name that is one of ours misspelt; say once that nobody reads others."""
     known = known_variables(settings)
     strange = sorted({name for name in map(str.upper, names) if name.startswith(PREFIX)} - known)
-    misspelt = [name for name in strange if _meant(name, known, _MISSPELT)]
+    typed = [name for name in strange if not _PLATFORMS.fullmatch(name)]
+    misspelt = [name for name in typed if _meant(name, known, _MISSPELT)]
     if misspelt:
         raise InputError("\n".join(_nobody_reads(name, known) for name in misspelt))
     for name in strange:

@@ -207,6 +207,10 @@ def _unread(customer: str) -> dict[str, Any]:
     return {"line_items": "many", "financial_status": "paid", **about}
 
 
+AT_ONCE = 10
+"""Requests under way."""
+
+
 class Shop:
     """Customers with orders under way, a worker that may be killed, and the files of both databases."""
 
@@ -266,7 +270,7 @@ class Shop:
         return build_worker(client, build_activities(Settings(home=self.folder), ledger))
 
     async def _placed(self, doors: Doors) -> None:
-        turn = asyncio.Semaphore(10)
+        turn = asyncio.Semaphore(AT_ONCE)
 
         async def place(customer: str, order_id: str) -> None:
             async with turn:
@@ -306,17 +310,17 @@ class Shop:
         return asking
 
     async def _delivered(self, doors: Doors) -> None:
-        now = datetime.now(UTC).isoformat()
+        now, turn = datetime.now(UTC).isoformat(), asyncio.Semaphore(AT_ONCE)
+        told = (
+            {"kind": "parcel_shipped", "carrier": "DHL"},
+            {"kind": "parcel_moved", "status": "delivered"},
+        )
 
         async def deliver(order_id: str) -> None:
-            for number, body in enumerate(
-                (
-                    {"kind": "parcel_shipped", "carrier": "DHL"},
-                    {"kind": "parcel_moved", "status": "delivered"},
-                )
-            ):
-                fact = {**body, "fact_id": f"f{number}", "at": now, "parcel_id": "p1"}
-                await _good(doors.http.post(f"/v1/orders/{order_id}/facts", json=fact, headers=doors.key))
+            async with turn:
+                for number, body in enumerate(told):
+                    fact = {**body, "fact_id": f"f{number}", "at": now, "parcel_id": "p1"}
+                    await _good(doors.http.post(f"/v1/orders/{order_id}/facts", json=fact, headers=doors.key))
 
         await asyncio.gather(*map(deliver, self.orders.values()))
 

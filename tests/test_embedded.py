@@ -34,7 +34,7 @@ async def test_a_worker_whose_server_came_back_on_another_port_ends_and_says_whe
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedded, "USUAL_PORT", free_port())
-    monkeypatch.setattr(worker, "_asked_to_stop", asyncio.Event)
+    monkeypatch.setattr(worker, "when_asked_to_stop", lambda _: None)
     monkeypatch.setattr(worker, "configure_telemetry", lambda _: None)
     working = asyncio.Event()
 

@@ -55,6 +55,17 @@ def test_a_variable_of_somebody_else_is_mentioned_once(
     assert capsys.readouterr().err == "THEREAFTER_DEPLOYED_BY: nobody reads it\n"
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["DB_SERVICE_PORT", "UI_SERVICE_HOST", "SERVICE_PORT_WEB", "PORT_8000_TCP", "WEB_PORT_80_TCP_ADDR"],
+)
+def test_what_kubernetes_sets_for_its_services_stops_nobody(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"THEREAFTER_{name}", "10.0.0.7")
+    read_settings()
+
+
 def test_every_setting_may_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     names = variables.known_variables(Settings)
     assert {"THEREAFTER_SHOP__OFFER__CODE", "THEREAFTER_SMTP_HOST", "THEREAFTER_LEDGER_URL"} <= names

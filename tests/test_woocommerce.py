@@ -98,8 +98,10 @@ def test_the_first_order_and_the_language_are_what_the_shop_writes_down() -> Non
     first = told(order(meta_data=meta(first_order="yes", wpml_language="pt-BR")))
     assert first.deeds[0].body["order"]["first_order"] is True
     assert first.person is not None and first.person.profile.locale == "pt-BR"
+    said = told(order(meta_data=meta(first_order="no")))
+    assert said.deeds[0].body["order"]["first_order"] is False
     later = told(order())
-    assert later.deeds[0].body["order"]["first_order"] is False
+    assert later.deeds[0].body["order"].get("first_order") is None
     assert later.person is not None and later.person.profile.locale == "de"
 
 

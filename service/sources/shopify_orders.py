@@ -138,7 +138,7 @@ def _order_deeds(order: _Order, customer_id: str, zone: str, at: datetime) -> It
                     country=place,
                     zone=zone,
                     lines=lines,
-                    first_order=order.customer.orders_count == "1",
+                    first_order=order.customer.is_new,
                 ),
             )
         )

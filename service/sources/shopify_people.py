@@ -52,6 +52,11 @@ class Customer(Wire):
     orders_count: Loose = ""
     email_marketing_consent: Annotated[_MarketingConsent, BeforeValidator(_consent)] = _MarketingConsent()
 
+    @property
+    def is_new(self) -> bool | None:
+        """Whether this is their first order; None where it is not told, as in webhooks since 2025-01."""
+        return self.orders_count == "1" if self.orders_count else None
+
 
 class _Checkout(Protocol):
     @property

@@ -169,7 +169,7 @@ def _deeds(order: _Order, keys: Conventions, placed_at: datetime, changed_at: da
             country=country(order.to.country) or "ZZ",
             zone=zone(order),
             lines=lines,
-            first_order=is_yes(said(order.meta_data, keys.first_order_meta)),
+            first_order=is_yes(word) if (word := said(order.meta_data, keys.first_order_meta)) else None,
         )
         yield deed(
             OrderPlaced(

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import delete, update
 
 from journey.contract import StepRequest
-from journey.names import return_workflow_id
+from journey.names import order_workflow_id, return_workflow_id
 from journey.return_contract import CancelRequest, Cure, CureRequest, DecisionRequest
 from journey.return_policy import ReturnPolicy
 from ledger.money_tables import payments
@@ -85,6 +85,8 @@ async def _story(world: World, folder: Path, name: str, book: Any, story: Path_)
     await world.until_sent(order_id, "delivered/p1")
     await story(world, order_id)
     await keep_history(world, return_workflow_id(order_id, "r1"), folder, f"return_{name}")
+    if name in OF_ITS_ORDER:
+        await keep_history(world, order_workflow_id(order_id), folder, name)
 
 
 async def _tell(world: World, order_id: str, *kinds: str, **body: Any) -> None:
@@ -200,6 +202,15 @@ async def _long(world: World, order_id: str) -> None:
     await _tell(world, order_id, "return_inspected")
 
 
+async def _others_word(world: World, order_id: str) -> None:
+    """Somebody else says to the order that a return which we run is over."""
+    await world.ask(order_id)
+    body = {"fact_id": "erp:1", "at": real_clock().isoformat(), "return_id": "r1", "outcome": "refunded"}
+    await world.journey(order_id).signal("return_closed", body)
+    await world.until(order_id, lambda status: "not_understood" in {each.kind for each in status.happened})
+    await _tell(world, order_id, "return_received", "return_inspected")
+
+
 STORIES: dict[str, tuple[Any, Path_]] = {
     "refunded": (policy(), _refunded),
     "partly": (policy(wait_for_rest="1 day"), _partly),
@@ -214,9 +225,12 @@ STORIES: dict[str, tuple[Any, Path_]] = {
     "goodwill": (policy(), _goodwill),
     "cured": (policy(), _cured),
     "parked": (policy(), _parked),
+    "others_word": (policy(), _others_word),
     "long": (policy(approve_up_to={"EUR": 1}), _long),
 }
 LONG = {"long"}
+OF_ITS_ORDER = {"others_word"}
+"""Where the order's own history is kept too."""
 
 
 def main() -> int:
