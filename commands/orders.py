@@ -40,10 +40,8 @@ def place(order: Path, playbook: PlaybookFile = None, as_json: AsJson = False) -
         settings = read_settings()
         file, book = read_order(order), load_playbook(playbook or settings.playbook)
         async with door(settings) as (client, ledger):
-            if payment := file.captured():
-                await ledger.keep_payment(payment)
             placed, who = file.placed(), file.customer_profile()
-            new = await place_order(client, ledger, placed, who, book, file.consents())
+            new = await place_order(client, ledger, placed, who, book, file.consents(), file.captured())
             try:
                 status = await order_status(client, ledger, file.order.order_id)
             except ConnectionError as error:

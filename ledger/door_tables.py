@@ -10,6 +10,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    func,
 )
 
 from ledger.tables import Document, Moment, metadata
@@ -44,7 +45,7 @@ parcels = Table(
     Column("tracking_number", String(100), primary_key=True),
     Column("order_id", String(64), primary_key=True),
     Column("parcel_id", String(64), nullable=False),
-    Column("told_at", Moment),
+    Column("told_at", Moment, server_default=func.current_timestamp()),
 )
 
 customer_details = Table(

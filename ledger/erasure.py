@@ -15,9 +15,10 @@ from ledger.belongings import (
     addresses_of,
     is_own_order,
     is_own_send,
-    names_them,
     own_orders,
     own_references,
+    rows_of_the_inbox,
+    unread_about,
 )
 from ledger.door_tables import customer_details, erasures, inbox
 from ledger.permissions import Permissions, lock_customer
@@ -238,14 +239,14 @@ async def _parts(db: AsyncConnection, customer_id: str, addresses: list[str]) ->
 
 
 async def _unread(db: AsyncConnection, customer_id: str, addresses: list[str]) -> Update:
-    named = await names_them(db, customer_id, addresses)
+    named = rows_of_the_inbox(await unread_about(db, customer_id, addresses))
     values: dict[str, Any] = {
         "raw": None,
         "deeds": [],
         "reason": "its customer is forgotten",
         "state": "dispatched",
     }
-    return update(inbox).where(named).values(values)
+    return update(inbox).where(named, inbox.c.raw.is_not(None)).values(values)
 
 
 async def _count(db: AsyncConnection, statement: Delete | Update) -> int:

@@ -4,14 +4,17 @@ from base64 import b64encode
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger.belongings import (
     addresses_of,
     is_own_order,
     is_own_send,
-    names_them,
+    knows,
     own_orders,
     own_references,
+    rows_of_the_inbox,
+    unread_about,
 )
 from ledger.database import Database
 from ledger.door_tables import customer_details, erasures, inbox, parcels, provider_events
@@ -62,20 +65,36 @@ class Exports(Database):
 
     async def knows_customer(self, customer_id: str) -> bool:
         """Whether anything is kept under an id, or was until it was forgotten."""
-        return any((await self.export_customer(customer_id)).values())
+        async with self.reading() as db:
+            return await knows(db, customer_id)
 
     async def export_customer(self, customer_id: str) -> dict[str, list[dict[str, Any]]]:
-        """Everything that is kept about a customer, table by table; all empty for somebody unknown."""
+        """Everything that is kept about a customer, table by table; all empty for somebody unknown. Of what
+        nobody could read, and what may be about them, `events` has only that it came."""
         async with self.reading() as db:
-            addresses = await addresses_of(db, customer_id)
-            unread = await names_them(db, customer_id, addresses)
-            wanted = _whose(customer_id) | {"events": or_(_events(customer_id), unread)}
-            return {
+            wanted = _whose(customer_id) | {"events": _events(customer_id)}
+            found = {
                 name: [
                     _for_people(row._asdict()) for row in await db.execute(select(table).where(wanted[name]))
                 ]
                 for name, table in TOLD.items()
             }
+            told = {row["number"] for row in found["events"]}
+            unread = await _unread(db, customer_id)
+            found["events"] += [row for row in unread if row["number"] not in told]
+            return found
+
+
+_THAT_IT_CAME = (inbox.c.number, inbox.c.source, inbox.c.topic, inbox.c.received_at)
+
+
+async def _unread(db: AsyncConnection, customer_id: str) -> list[dict[str, Any]]:
+    """Of parked bodies that have their name in them. It may as well be part of somebody else's, and the body
+    has that person's address in it: it is told to nobody before a person has read it."""
+    numbers = await unread_about(db, customer_id, await addresses_of(db, customer_id))
+    query = select(*_THAT_IT_CAME).where(rows_of_the_inbox(numbers)).order_by(inbox.c.number)
+    rows = await db.execute(query)
+    return [row._asdict() for row in rows]
 
 
 def _whose(customer_id: str) -> dict[str, ColumnElement[bool]]:

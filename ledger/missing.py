@@ -54,8 +54,10 @@ def _says_nothing_new(deed: Deed, known: Known) -> bool:
     match deed.kind:
         case "order_changed":
             told = [*known.get("order_placed", ()), *known.get("order_changed", ())]
-            newest = max(told, key=lambda body: str(body.get("at")), default=None)
-            return newest is not None and _lines(newest) == _lines(deed.body)
+            # Of what ended long ago only its id is kept; who has nothing else is an order of long ago.
+            kept = [body for body in told if body.get("at")]
+            newest = max(kept, key=lambda body: str(body["at"]), default=None)
+            return bool(told) and (newest is None or _lines(newest) == _lines(deed.body))
         case "parcel_moved":
             same = [body for body in known.get("parcel_moved", ()) if _moved(body) == _moved(deed.body)]
             return any(str(body.get("at")) >= str(deed.body.get("at")) for body in same)

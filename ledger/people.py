@@ -21,19 +21,22 @@ _FIELDS = ("email", "name", "phone", "locale", "zone", "country")
 _TIMES = tuple((name, f"{name}_at") for name in _FIELDS)
 
 
-async def keep_people(database: Database, db: AsyncConnection, people: list[Person]) -> None:
+async def keep_people(database: Database, db: AsyncConnection, people: list[Person]) -> list[Person]:
     """Merge what events tell into the customers' rows, within the caller's transaction.
 
     Each field is the newest word on it: an older one fills what is missing, and what is absent leaves what is
     there. Consents are all kept, since each has its own time; who brings a consent alone is no word on the
-    profile. What is older than a wish to be forgotten changes nothing.
+    profile. What is older than a wish to be forgotten changes nothing; the others are given back.
     """
+    kept: list[Person] = []
     for each_once in _rounds(people):
         welcome = await _not_forgotten(database, db, each_once)
         if rows := [_words(person) for person in welcome if not person.is_consent_alone]:
             merging = newest_words(database.is_sqlite, customers, customers.c.customer_id, _TIMES)
             await db.execute(merging, rows)
         await _keep_consents(database, db, welcome)
+        kept += welcome
+    return kept
 
 
 def _words(person: Person) -> dict[str, Any]:
@@ -96,10 +99,10 @@ def _unless_forgotten(is_sqlite: bool) -> ReturningInsert[Any]:
 class People(Database):
     """Reading and writing what is known of customers beside their profile."""
 
-    async def keep_person(self, person: Person) -> None:
-        """Merge what is told of a customer."""
+    async def keep_person(self, person: Person) -> bool:
+        """Merge what is told of a customer; False, and nothing is kept, if they were forgotten since."""
         async with self.writing() as db:
-            await keep_people(self, db, [person])
+            return bool(await keep_people(self, db, [person]))
 
     async def details(self, customer_id: str) -> dict[str, Any]:
         """Birthday, and when a customer was last told of or forgotten."""

@@ -55,13 +55,13 @@ class RefundReports(Payments, Returns):
         told = "taken over" if news else "known already"
         return told, await self.waiting_returns(payment.order_id)
 
-    async def settle_capture(self, body: dict[str, Any]) -> str:
+    async def settle_capture(self, body: dict[str, Any]) -> str | None:
         """Take over a `capture_reported` deed: what was captured only ever grows, so that it may be repeated
-        and come in any order. What came of it."""
+        and come in any order. What came of it; `None` for a payment that is not known here."""
         payment_ids = [str(each) for each in body["payments"]]
         payment = await self.payment_by(str(body["provider"]), payment_ids)
         if payment is None:
-            return "no order here was paid by it"
+            return None
         if payment.currency != body["currency"]:
             return "it is in another currency than the payment"
         captured = int(body["captured"])

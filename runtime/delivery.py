@@ -233,6 +233,12 @@ def again(row: InboxRow, now: datetime, reason: str, *, seconds: float = 0, coun
     )
 
 
+def waiting(row: InboxRow, now: datetime, reason: str, *, at_most: float) -> Verdict:
+    """Try a row again later, seldom and seldomer, with so many seconds between two times at most."""
+    age = (now - row.received_at).total_seconds()
+    return again(row, now, reason, seconds=max(2.0, min(age / 4, at_most)))
+
+
 def parked(row: InboxRow, reason: str) -> Verdict:
     """Leave a row to the operators."""
     return Verdict(number=row.number, state=InboxState.PARKED, reason=reason)
@@ -245,8 +251,8 @@ def _waiting(row: InboxRow, now: datetime) -> Verdict:
         return Verdict(number=row.number, state=InboxState.DISPATCHED, reason=reason)
     if age >= ORDER_PATIENCE:
         return parked(row, "nobody placed this order here")
-    # Seldom and seldomer: the order itself wakes it when it comes.
-    return again(row, now, "waits for its order", seconds=max(2.0, min(age.total_seconds() / 4, 600)))
+    # The order itself wakes it when it comes.
+    return waiting(row, now, "waits for its order", at_most=600)
 
 
 def _about(whose: Tracked, deeds: tuple[Deed, ...]) -> tuple[Deed, ...]:

@@ -17,7 +17,7 @@ from ledger import incoming
 from ledger.inbox import InboxRow, InboxState, Verdict
 from ledger.parked import to_hand_over
 from runtime import unbegun
-from runtime.delivery import Delivery, TemporalIsAway, again, is_away, parked
+from runtime.delivery import ORDER_PATIENCE, Delivery, TemporalIsAway, again, is_away, parked, waiting
 from runtime.returns import UnknownReturn, report_return_fact
 
 LEASE = timedelta(minutes=1)
@@ -157,10 +157,14 @@ class Dispatcher:
         return _done(row, told)
 
     async def _captured(self, row: InboxRow) -> Verdict:
-        body = row.deeds[0].body
+        """A capture may come before its payment is told, as a fact before its order."""
+        body, now = row.deeds[0].body, self._now()
         told = await self._ledger.settle_capture(body)
-        await self._ledger.provider_event_handled(str(body["provider"]), str(body["event_id"]), self._now())
-        return _done(row, told)
+        if told is None and now - row.received_at < ORDER_PATIENCE:
+            # Not as often as a fact: Stripe may be used for much that is no order here.
+            return waiting(row, now, "waits for its payment", at_most=3600)
+        await self._ledger.provider_event_handled(str(body["provider"]), str(body["event_id"]), now)
+        return _done(row, told or "no order here was paid by it")
 
     async def _gone(self, row: InboxRow) -> Verdict:
         """Nothing is done by itself: shops tidy up, and the topic, which tells what it was, is not signed."""

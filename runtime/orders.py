@@ -29,6 +29,7 @@ from journey.proration import paid_in_all
 from journey.record import begun, seen_as
 from ledger import Ledger
 from ledger.customers import Profile
+from ledger.incoming import Person
 from ledger.journeys import LateFact
 from ledger.orders import OrderPointer
 from ledger.payments import Payment
@@ -80,18 +81,19 @@ async def place_order(  # noqa: PLR0913, PLR0917
     profile: Profile,
     playbook: Playbook,
     consents: Iterable[Consent] = (),
+    payment: Payment | None = None,
 ) -> bool:
-    """Keep the customer, and what they said yes to with this order, and start the journey; False if the
-    order had been placed before. Unless a payment was kept before, all of it counts as paid through the
-    demo's provider."""
+    """Keep the customer, what they said yes to with this order and its payment, and start the journey; False,
+    and nothing is kept, if the order had been placed before. Without a payment, now or before, all of it
+    counts as paid through the demo's provider. Of somebody who was forgotten since, only ids are kept."""
     order = placed.order
     if await _known(client, ledger, order.order_id):
         return False
-    await ledger.keep_customer(profile)
+    is_welcome = await ledger.keep_person(Person(profile=profile, at=placed.at))
     pointer = OrderPointer(order_id=order.order_id, customer_id=order.customer_id, placed_at=placed.at)
     await ledger.keep_order(pointer)
-    await ledger.keep_payment(demo_payment(placed))
-    for consent in consents:
+    await ledger.keep_payment(payment or demo_payment(placed))
+    for consent in consents if is_welcome else ():
         await ledger.keep_consent(consent)
     return await start_journey(client, await knowing_if_first(ledger, placed), playbook)
 

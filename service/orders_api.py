@@ -147,9 +147,15 @@ async def _paid_since(doors: Doors, payment: Payment) -> bool:
     if await doors.ledger.keep_payment(payment):
         return True
     known = await doors.ledger.payment(payment.order_id)
-    if known is None or known.model_copy(update={"created_at": payment.created_at}) != payment:
+    if known is None or not _covers(known, payment):
         raise HTTPException(409, "payment: another one is known of this order")
     return False
+
+
+def _covers(known: Payment, told: Payment) -> bool:
+    """Whether it is the same payment; its provider may have told meanwhile that more of it was captured."""
+    later = {"created_at": told.created_at, "captured": told.captured}
+    return known.model_copy(update=later) == told and known.captured >= told.captured
 
 
 async def _accepted(doors: Doors, event_id: str, topic: str, told: Told) -> Accepted:

@@ -1,7 +1,7 @@
 """What Stripe says was captured, after the order was told: what can be given back grows with it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ import pytest_asyncio
 from ledger import Ledger
 from ledger.inbox import InboxState
 from ledger.payments import Payment
-from runtime.delivery import Delivery
+from runtime.delivery import ORDER_PATIENCE, Delivery
 from runtime.dispatch import Dispatcher
 from tests import payloads
 from tests.doors import DEFAULT, World, open_world
@@ -117,13 +117,35 @@ async def test_it_is_in_the_currency_s_own_minor_units(
 
 
 async def test_a_capture_that_is_nobody_s_or_of_other_money_changes_nothing(
-    ledger: Ledger, told: Told
+    world: World, ledger: Ledger, told: Told
 ) -> None:
-    assert await told(charge(3000, 1)) == "no order here was paid by it"
     await pay(ledger, "ch_1", captured=100)
     assert await told(charge(4000, 2, currency="usd")) == "it is in another currency than the payment"
+    await world.post("stripe", charge(3000, 3, id="ch_2", payment_intent="pi_2"))
+    assert await swept(ledger) == (InboxState.RECEIVED, "waits for its payment")
+    assert len(await ledger.provider_events("stripe", unhandled=True)) == 1
+    later = ORDER_PATIENCE + timedelta(hours=1)
+    assert await swept(ledger, later) == (InboxState.DISPATCHED, "no order here was paid by it")
+    assert await ledger.provider_events("stripe", unhandled=True) == []
     payment = await ledger.payment("1001")
     assert payment is not None and payment.captured == 100
+
+
+async def test_a_capture_that_comes_before_its_payment_waits_for_it(world: World, ledger: Ledger) -> None:
+    await world.post("stripe", charge(5000))
+    assert await swept(ledger) == (InboxState.RECEIVED, "waits for its payment")
+    await pay(ledger, "pi_1", captured=0)
+    assert await swept(ledger, timedelta(hours=30)) == (InboxState.DISPATCHED, "taken over")
+    assert (await ledger.balance("1001")).left == 5000
+
+
+async def swept(ledger: Ledger, later: timedelta = timedelta(0)) -> tuple[InboxState, str]:
+    """What became of the newest event, so much later."""
+    nobody: Any = object()
+    delivery = Delivery(ledger, DEFAULT, now=lambda: datetime.now(UTC) + later)
+    await Dispatcher(delivery, lambda: nobody).sweep()
+    (row, *_) = await ledger.inbox_rows()
+    return row.state, row.reason
 
 
 async def test_a_refund_without_metadata_is_read(world: World, ledger: Ledger) -> None:

@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -102,6 +104,19 @@ def test_an_order_placed_twice_is_said_to_be_there(shop: CommandLine, tmp_path: 
     answer = shop("place", order)
     assert answer.code == 1
     assert answer.err.strip() == "order A2 had been placed before; nothing was changed"
+
+
+def test_of_an_order_placed_twice_the_second_payment_is_not_kept(shop: CommandLine, tmp_path: Path) -> None:
+    order = order_file(tmp_path, "A8")
+    shop("place", order)
+    told = "FROM payments WHERE order_id = 'A8'"
+    with closing(sqlite3.connect(shop.home / "ledger.db")) as ledger:
+        # As if it had come in by the doors, unpaid.
+        ledger.execute(f"DELETE {told}")
+        ledger.commit()
+        paid = order_file(tmp_path, "A8", payment={"provider": "stripe", "id": "ch_8", "captured": 100})
+        assert shop("place", paid).err.strip().endswith("nothing was changed")
+        assert ledger.execute(f"SELECT * {told}").fetchall() == []
 
 
 def test_people_see_what_happened_and_what_comes(shop: CommandLine, tmp_path: Path) -> None:

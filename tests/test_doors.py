@@ -68,17 +68,29 @@ async def test_a_payment_may_be_told_after_its_order_and_only_one(world: World) 
         (unpaid, "accepted"),
         (unpaid | {"payment": payment}, "accepted"),
         (unpaid | {"payment": payment}, "repeated"),
+        (unpaid | {"payment": payment | {"captured": 1}}, "repeated"),
         (unpaid, "repeated"),
     ):
         answer = await world.http.post("/v1/orders", json=body, headers=world.key)
         assert (answer.status_code, answer.json()) == (202, {"result": result})
-    for other in ({"captured": 1}, {"id": "demo-1002"}):
+    for other in ({"captured": 2_491}, {"id": "demo-1002"}, {"provider": "stripe"}):
         answer = await world.http.post(
             "/v1/orders", json=unpaid | {"payment": payment | other}, headers=world.key
         )
         assert (answer.status_code, answer.json()["error"][:8]) == (409, "payment:")
     money = (await world.http.get("/v1/orders/1001/refunds", headers=world.key)).json()
     assert (money["captured"], money["left"], money["currency"]) == (2_490, 2_490, "EUR")
+
+
+async def test_an_order_told_again_after_more_was_captured_is_the_same(world: World, ledger: Ledger) -> None:
+    unpaid = order(payment={"provider": "stripe", "id": "pi_1", "captured": 0})
+    told = [(await world.http.post("/v1/orders", json=unpaid, headers=world.key))]
+    capture = {"provider": "stripe", "payments": ["pi_1"], "currency": "EUR", "captured": 2_490}
+    assert await ledger.settle_capture(capture) == "taken over"
+    told += [(await world.http.post("/v1/orders", json=unpaid, headers=world.key))]
+    assert [answer.json() for answer in told] == [{"result": "accepted"}, {"result": "repeated"}]
+    payment = await ledger.payment("1001")
+    assert payment is not None and payment.captured == 2_490
 
 
 async def test_an_order_told_again_with_another_address_is_the_newest_word_on_it(world: World) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import permutations
 from typing import Any
 
@@ -191,6 +191,32 @@ async def test_of_what_ended_long_ago_only_that_it_came_is_kept(ledger: Ledger) 
     assert await _claimed(ledger, days=1, minutes=5) != []
     assert await ledger.thin_inbox(now) == 1
     assert await ledger.thin_inbox(now) == 0
+
+
+def _of_order(number: int, kind: str, days: int, *quantities: int) -> Incoming:
+    at = (NOON + timedelta(days=days)).isoformat()
+    lines = [{"line_id": f"l{n}", "quantity": each} for n, each in enumerate(quantities)]
+    told = {"order": {"lines": lines}} if kind == "order_placed" else {"lines": lines}
+    return event(number, deeds=(Deed(kind=kind, body={"fact_id": f"c{number}", "at": at, **told}),))
+
+
+async def _end(ledger: Ledger, at: datetime) -> None:
+    rows = await ledger.claim_inbox(9, at, timedelta(minutes=1))
+    ended = [Verdict(number=row.number, state=InboxState.DISPATCHED, reason="recorded") for row in rows]
+    await ledger.settle_inbox(ended, at)
+
+
+async def test_an_order_of_long_ago_that_was_touched_is_no_gap(ledger: Ledger) -> None:
+    await ledger.accept([_of_order(1, "order_placed", 0, 1)], NOON)
+    await _end(ledger, NOON)
+    assert await ledger.thin_inbox(NOON + timedelta(days=1)) == 1
+    assert await ledger.missing([_of_order(2, "order_changed", 410, 1)]) == []
+    # A change of which all is kept is what the next one is compared with.
+    later = NOON + timedelta(days=100)
+    await ledger.accept([_of_order(3, "order_changed", 100, 2)], later)
+    await _end(ledger, later)
+    assert await ledger.missing([_of_order(4, "order_changed", 410, 2)]) == []
+    assert len(await ledger.missing([_of_order(5, "order_changed", 410, 3)])) == 1
 
 
 def _shipped(number: int, order_id: str) -> Incoming:

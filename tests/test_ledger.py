@@ -174,6 +174,25 @@ async def test_what_was_told_of_a_customer_before_the_upgrade_keeps_its_time(led
     assert (kept.email, kept.name, kept.zone) == ("a@x.example", "Ann", "Asia/Tokyo")
 
 
+async def test_a_parcel_from_before_the_upgrade_counts_as_told_by_it(ledger: Ledger) -> None:
+    """A pre-order, shipped months after it was placed, by a process that knows no time of it."""
+    old = "INSERT INTO parcels (tracking_number, order_id, parcel_id) VALUES (:number, '1001', 'p1')"
+    async with ledger.writing() as db:
+        await db.run_sync(_downgrade, "0010_addresses")
+        names = "order_id, customer_id, placed_at, address"
+        order = f"INSERT INTO orders ({names}) VALUES ('1001', 'c_ann', :at, '[]')"
+        long_ago = datetime.now(UTC) - timedelta(days=130)
+        await db.execute(text(order).bindparams(bindparam("at", long_ago, Moment)))
+        await db.execute(text(old).bindparams(number="T1"))
+        await migrate(db)
+        # A process of the version before is still there.
+        await db.execute(text(old).bindparams(number="T2"))
+    for number in ("T1", "T2"):
+        found = await ledger.tracked(number, datetime.now(UTC))
+        assert [each.order_id for each in found] == ["1001"]
+        assert abs(datetime.now(UTC) - found[0].told_at) < timedelta(minutes=5)
+
+
 def _downgrade(connection: Connection, to: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(ROOT / "ledger/migrations"))
