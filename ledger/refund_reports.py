@@ -44,14 +44,15 @@ class RefundReports(Payments, Returns):
         after = await self._states(payment.order_id)
         return sum(before.get(key) != state for key, state in after.items())
 
-    async def settle_refund(self, body: dict[str, Any], now: datetime) -> tuple[str, list[Waiting]]:
-        """Take over a `refund_reported` deed; what came of it, and which returns should hear."""
+    async def settle_refund(self, body: dict[str, Any], now: datetime) -> tuple[str | None, list[Waiting]]:
+        """Take over a `refund_reported` deed; what came of it, and which returns should hear. `None` for a
+        payment that is not known here."""
         payment_ids = [str(each) for each in body["payments"]]
         seen = Seen(**{**body["refund"], "state": RefundState(body["refund"]["state"])})
         news = await self.take_report(str(body["provider"]), payment_ids, [seen], now)
         payment = await self.payment_by(str(body["provider"]), payment_ids) if news is not None else None
         if payment is None:
-            return "no order here was paid by it", []
+            return None, []
         told = "taken over" if news else "known already"
         return told, await self.waiting_returns(payment.order_id)
 

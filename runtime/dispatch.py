@@ -133,7 +133,7 @@ class Dispatcher:
                 case incoming.REFUND:
                     return await self._refunded(client, row)
                 case incoming.CAPTURE:
-                    return await self._captured(row)
+                    return await self._of_payment(row, await self._ledger.settle_capture(row.deeds[0].body))
                 case _:
                     return await self._delivery.of(client, row)
         except (TemporalIsAway, ConnectionError):
@@ -148,18 +148,15 @@ class Dispatcher:
     async def _refunded(self, client: Client, row: InboxRow) -> Verdict:
         """Take over what is told of a refund, then tell the returns that wait for it: again after a crash,
         since who waits follows from the ledger."""
-        body = row.deeds[0].body
-        told, waiting = await self._ledger.settle_refund(body, self._now())
-        for each in waiting:
+        told, concerned = await self._ledger.settle_refund(row.deeds[0].body, self._now())
+        for each in concerned:
             with suppress(UnknownReturn):
                 await report_return_fact(client, each.order_id, each.return_id, incoming.REFUND, {})
-        await self._ledger.provider_event_handled(str(body["provider"]), str(body["event_id"]), self._now())
-        return _done(row, told)
+        return await self._of_payment(row, told)
 
-    async def _captured(self, row: InboxRow) -> Verdict:
-        """A capture may come before its payment is told, as a fact before its order."""
+    async def _of_payment(self, row: InboxRow, told: str | None) -> Verdict:
+        """What is told of a payment may come before the payment itself, as a fact before its order."""
         body, now = row.deeds[0].body, self._now()
-        told = await self._ledger.settle_capture(body)
         if told is None and now - row.received_at < ORDER_PATIENCE:
             # Not as often as a fact: Stripe may be used for much that is no order here.
             return waiting(row, now, "waits for its payment", at_most=3600)

@@ -139,6 +139,17 @@ async def test_a_capture_that_comes_before_its_payment_waits_for_it(world: World
     assert (await ledger.balance("1001")).left == 5000
 
 
+async def test_a_refund_at_stripe_that_comes_before_its_payment_waits_for_it_and_counts(
+    world: World, ledger: Ledger
+) -> None:
+    refund = payloads.stripe_event(amount=1000, currency="eur", payment_intent="pi_1", charge="ch_1")
+    await world.post("stripe", refund)
+    assert await swept(ledger) == (InboxState.RECEIVED, "waits for its payment")
+    await pay(ledger, "pi_1", captured=5000)
+    assert await swept(ledger, timedelta(hours=30)) == (InboxState.DISPATCHED, "taken over")
+    assert (await ledger.balance("1001")).left == 4000
+
+
 async def swept(ledger: Ledger, later: timedelta = timedelta(0)) -> tuple[InboxState, str]:
     """What became of the newest event, so much later."""
     nobody: Any = object()
