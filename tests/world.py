@@ -36,8 +36,7 @@ from ledger import Ledger
 from ledger.customers import Profile
 from ledger.permissions import Consent
 from runtime import rehearsal
-from runtime.convert import DATA_CONVERTER
-from runtime.embedded import Server, binary, connect_embedded
+from runtime.embedded import Server, connect_embedded
 from runtime.orders import Reported, handle, order_status, place_order, report_fact
 from runtime.playbooks import load_playbook
 from runtime.returns import UnknownReturn, request_return, return_handle, return_status
@@ -343,9 +342,7 @@ async def skipping_world(folder: Path, playbook: Playbook = DEFAULT) -> AsyncIte
     """A world in which days pass as fast as nothing happens in them."""
     async with (
         _opened(folder) as (settings, ledger),
-        await WorkflowEnvironment.start_time_skipping(
-            data_converter=DATA_CONVERTER, test_server_existing_path=binary("temporal-test-server")
-        ) as environment,
+        await rehearsal.skipping_server() as environment,
     ):
         await rehearsal.register(environment.client)
         async with build_worker(environment.client, build_activities(settings, ledger)):

@@ -82,6 +82,10 @@ async def _effects(shop: Shop, patience: float, progress: Progress) -> None:
     shop.provider.settle()
 
 
+ENOUGH = 100
+"""Answers of which a hundredth may be late. Of fewer, that would be the latest one, whatever delayed it."""
+
+
 async def _judge(shop: Shop, verdict: Verdict) -> None:
     down = [answer.seconds for answer in shop.answers if answer.while_down]
     verdict.runs = 2 * len(shop.acknowledged())
@@ -91,7 +95,7 @@ async def _judge(shop: Shop, verdict: Verdict) -> None:
     twice = sum(len(subjects) != len(set(subjects)) for subjects in shop.letters().values())
     verdict.broke("letter taken twice", twice)
     verdict.broke("event parked", await shop.parked())
-    if len(down) > 1:
+    if len(down) >= ENOUGH:
         late = statistics.quantiles(down, n=100, method="inclusive")[98]
         verdict.figures["p99_seconds_while_down"] = round(late, 3)
         verdict.broke(f"p99 of {late:.2f} s while the server was down", int(late >= 1))

@@ -164,6 +164,13 @@ class Worker:
                 sys.executable, *self._command, cwd=ROOT, env=self._env, stderr=told
             )
 
+    async def until_working(self) -> None:
+        """One that still starts when the server is killed would bring a server of its own, and keep it."""
+        async with asyncio.timeout(120):
+            while '"event": "working"' not in self._log.read_text():
+                assert self._process is not None and self._process.returncode is None, self._log.read_text()
+                await asyncio.sleep(0.1)
+
     async def kill(self) -> None:
         assert self._process is not None
         self._process.kill()
@@ -209,6 +216,7 @@ async def open_shop(
         await _opened(stack, http, ("-m", doors), env, home / f"{doors}.log")
         stack.push_async_callback(working.stop)
         await working.start()
+        await working.until_working()
         yield shop
 
 
